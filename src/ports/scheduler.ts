@@ -1,0 +1,58 @@
+import type { AttemptTag, SchedulerJobId } from "../core/ids.ts";
+import type { Outcome } from "../core/job.ts";
+
+/** What a scheduler has to run. */
+export interface JobDescription {
+  /** Working directory in the terms of the machine that runs the command. */
+  readonly directory: string;
+  /** Line for `/bin/sh -c`; may have several lines. */
+  readonly command: string;
+  readonly application: string;
+  readonly submitter: string;
+}
+
+/** What a scheduler says about a job. */
+export type SchedulerStatus =
+  | { readonly type: "queued" }
+  | { readonly type: "running" }
+  | { readonly type: "ended"; readonly outcome: Outcome };
+
+/** Told about a change of one job, as soon as the scheduler knows. */
+export type StatusListener = (id: SchedulerJobId, status: SchedulerStatus) => void;
+
+/**
+ * Runs commands somewhere.
+ *
+ * In the job's directory it leaves `stdout.txt`, `stderr.txt` (created at start, filled while running) and
+ * `returncode` (decimal exit status without newline; negative when ended by that signal).
+ *
+ * Every method throws {@link SchedulerUnavailableError} when no definite answer could be had, and any method
+ * may be called again with the same arguments.
+ */
+export interface Scheduler {
+  /** How many jobs may be with the scheduler at a time; the destination keeps the rest. */
+  readonly capacity: number;
+  /**
+   * Hands a job over. Idempotent on `tag`: when the scheduler has it already, its id is returned and nothing
+   * is started.
+   *
+   * @throws {SchedulerRefusedError} when the scheduler definitely does not want the job
+   */
+  submit(job: JobDescription, tag: AttemptTag, signal: AbortSignal): Promise<SchedulerJobId>;
+  /** @returns the id under which the scheduler knows `tag`, or undefined when it definitely does not. */
+  find(tag: AttemptTag, signal: AbortSignal): Promise<SchedulerJobId | undefined>;
+  /**
+   * Answers which of `ids` the scheduler still knows, with one call for all of them.
+   *
+   * @returns a map without the ids that the scheduler does not know; their jobs keep their last state
+   */
+  statuses(ids: readonly SchedulerJobId[], signal: AbortSignal): Promise<ReadonlyMap<SchedulerJobId, SchedulerStatus>>;
+  /**
+   * Ends a job and resolves when nothing of it is left running. An unknown or finished id is a no-op.
+   */
+  cancel(id: SchedulerJobId, signal: AbortSignal): Promise<void>;
+  /** For schedulers that can push: calls `listener` on every change. @returns a function that ends it. */
+  listen?(listener: StatusListener): () => void;
+  /** Lets go of connections and timers; running jobs are left alone. Idempotent. */
+  close(): Promise<void>;
+}
