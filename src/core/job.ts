@@ -15,6 +15,12 @@ export interface Outcome {
   readonly reason: string | null;
 }
 
+/** What a scheduler says about a job. */
+export type SchedulerStatus =
+  | { readonly type: "queued" }
+  | { readonly type: "running" }
+  | { readonly type: "ended"; readonly outcome: Outcome };
+
 /** Why a job is being ended before its command did. */
 export interface Cancellation {
   readonly reason: string;

@@ -1,5 +1,5 @@
 import type { AttemptTag, SchedulerJobId } from "../core/ids.ts";
-import type { Outcome } from "../core/job.ts";
+import type { SchedulerStatus } from "../core/job.ts";
 
 /** What a scheduler has to run. */
 export interface JobDescription {
@@ -10,12 +10,6 @@ export interface JobDescription {
   readonly application: string;
   readonly submitter: string;
 }
-
-/** What a scheduler says about a job. */
-export type SchedulerStatus =
-  | { readonly type: "queued" }
-  | { readonly type: "running" }
-  | { readonly type: "ended"; readonly outcome: Outcome };
 
 /** Told about a change of one job, as soon as the scheduler knows. */
 export type StatusListener = (id: SchedulerJobId, status: SchedulerStatus) => void;
