@@ -1,0 +1,19 @@
+import process from "node:process";
+import { fileURLToPath } from "node:url";
+
+/** How to start this very program once more: executable, then its first arguments. */
+export function selfCommand(mainModuleUrl: string): readonly [string, ...string[]] {
+  const main = fileURLToPath(mainModuleUrl);
+  if ("Deno" in globalThis) return [process.execPath, "run", "--allow-all", main];
+  return [process.execPath, "--no-env-file", main];
+}
+
+/** `Bun 1.4.5` or the like, for the log and `--version`. */
+export function runtimeName(): string {
+  const { Bun, Deno } = globalThis as unknown as {
+    readonly Bun?: { readonly version: string };
+    readonly Deno?: { readonly version: { readonly deno: string } };
+  };
+  if (Bun !== undefined) return `Bun ${Bun.version}`;
+  return Deno === undefined ? `Node ${process.version}` : `Deno ${Deno.version.deno}`;
+}

@@ -1,0 +1,144 @@
+/**
+ * Serving HTTP: one of the few places where Bun and Deno differ. Only the part of each API that is used here is
+ * described, so that the file type-checks under both.
+ */
+
+/** What an application gets to know about a connection beside the request. */
+export interface ConnectionInfo {
+  /** IP address of the peer; undefined when the runtime does not tell. */
+  readonly peerAddress?: string;
+}
+
+export type FetchHandler = (request: Request, connection: ConnectionInfo) => Response | Promise<Response>;
+
+export interface HttpServer {
+  readonly hostname: string;
+  /** The real port, also when 0 was asked for. */
+  readonly port: number;
+  /** Accepts no more connections; resolves when running requests are done, or were cut off after `graceMs`. Idempotent. */
+  stop(graceMs: number): Promise<void>;
+}
+
+interface BunServer {
+  readonly port: number;
+  requestIP(request: Request): { readonly address: string } | null;
+  timeout(request: Request, seconds: number): void;
+  stop(closeActiveConnections?: boolean): Promise<void>;
+}
+
+interface BunRuntime {
+  serve(options: {
+    readonly hostname: string;
+    readonly port: number;
+    readonly idleTimeout: number;
+    readonly maxRequestBodySize: number;
+    readonly fetch: (request: Request, server: BunServer) => Response | Promise<Response>;
+  }): BunServer;
+}
+
+interface DenoServer {
+  readonly addr: { readonly port: number };
+  readonly finished: Promise<void>;
+  shutdown(): Promise<void>;
+}
+
+interface DenoRuntime {
+  serve(
+    options: {
+      readonly hostname: string;
+      readonly port: number;
+      readonly signal: AbortSignal;
+      readonly onListen: () => void;
+    },
+    handler: (
+      request: Request,
+      info: { readonly remoteAddr: { readonly hostname?: string } },
+    ) => Response | Promise<Response>,
+  ): DenoServer;
+}
+
+/**
+ * Listens on TCP. Request bodies are unlimited here: the application bounds them while they stream. Slow
+ * handlers and silent streams are not cut off.
+ *
+ * @param port 0 takes a free one
+ * @throws when the address cannot be used; the message names it
+ */
+export function serveHttp(
+  address: { readonly hostname: string; readonly port: number },
+  handler: FetchHandler,
+): HttpServer {
+  const { Bun, Deno } = globalThis as unknown as { readonly Bun?: BunRuntime; readonly Deno?: DenoRuntime };
+  try {
+    if (Bun !== undefined) return serveOnBun(Bun, address, handler);
+    if (Deno !== undefined) return serveOnDeno(Deno, address, handler);
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new Error(`Cannot listen on ${address.hostname} port ${address.port}: ${reason}`, { cause: error });
+  }
+  throw new Error("Bartender runs on Bun or Deno");
+}
+
+function serveOnBun(
+  bun: BunRuntime,
+  address: { readonly hostname: string; readonly port: number },
+  handler: FetchHandler,
+): HttpServer {
+  const server = bun.serve({
+    ...address,
+    idleTimeout: 120,
+    maxRequestBodySize: Number.MAX_SAFE_INTEGER,
+    fetch(request, self) {
+      // A handler may take as long as it needs; only idle connections between requests time out.
+      self.timeout(request, 0);
+      const peer = self.requestIP(request);
+      return handler(request, peer === null ? {} : { peerAddress: peer.address });
+    },
+  });
+  return {
+    hostname: address.hostname,
+    port: server.port,
+    stop: once((graceMs) => withDeadline(server.stop(false), graceMs, () => server.stop(true))),
+  };
+}
+
+function serveOnDeno(
+  deno: DenoRuntime,
+  address: { readonly hostname: string; readonly port: number },
+  handler: FetchHandler,
+): HttpServer {
+  const abort = new AbortController();
+  const server = deno.serve({ ...address, signal: abort.signal, onListen: () => undefined }, (request, info) =>
+    handler(request, info.remoteAddr.hostname === undefined ? {} : { peerAddress: info.remoteAddr.hostname }),
+  );
+  return {
+    hostname: address.hostname,
+    port: server.addr.port,
+    stop: once((graceMs) =>
+      withDeadline(server.shutdown(), graceMs, () => {
+        abort.abort();
+        return server.finished;
+      }),
+    ),
+  };
+}
+
+function once(stop: (graceMs: number) => Promise<void>): (graceMs: number) => Promise<void> {
+  let stopped: Promise<void> | undefined;
+  return (graceMs) => {
+    stopped ??= stop(graceMs);
+    return stopped;
+  };
+}
+
+async function withDeadline(done: Promise<void>, graceMs: number, force: () => Promise<void>): Promise<void> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const deadline = new Promise<"late">((resolve) => {
+    timer = setTimeout(() => resolve("late"), graceMs);
+  });
+  try {
+    if ((await Promise.race([done, deadline])) === "late") await force();
+  } finally {
+    clearTimeout(timer);
+  }
+}

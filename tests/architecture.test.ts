@@ -1,0 +1,138 @@
+import { describe, expect, test } from "bun:test";
+import { readdirSync, readFileSync } from "node:fs";
+import { dirname, join, relative, resolve } from "node:path";
+
+const root = resolve(import.meta.dir, "..");
+
+/** Layers, the more specific path first. */
+const LAYERS = [
+  ["main", /^src\/main\.ts$/],
+  ["daemon", /^src\/daemon\.ts$/],
+  ["core", /^src\/core\//],
+  ["ports", /^src\/ports\//],
+  ["config", /^src\/config\//],
+  ["edges", /^src\/(http|console|cli)\//],
+  ["runtime", /^src\/runtime\//],
+  ["kernel", /^actors\/kernel\//],
+  ["actors", /^actors\//],
+  ["adapters", /^adapters\//],
+] as const;
+
+type Layer = (typeof LAYERS)[number][0];
+
+/** Which layers a layer may import beside itself; the last column says what else. */
+const ALLOWED: Record<Layer, { readonly layers: readonly Layer[]; readonly outside: RegExp }> = {
+  core: { layers: [], outside: /^$/ },
+  ports: { layers: ["core"], outside: /^$/ },
+  config: {
+    layers: ["core"],
+    outside: /^(node:(fs|os|path|util|net|url)(\/promises)?|yaml|typebox(\/.*)?|ajv(\/.*)?|ajv-formats)$/,
+  },
+  kernel: { layers: ["ports"], outside: /^$/ },
+  actors: { layers: ["kernel", "core", "ports"], outside: /^$/ },
+  adapters: { layers: ["core", "ports", "config"], outside: /^[a-z@]/ },
+  edges: { layers: ["core", "ports", "config"], outside: /^(node:[a-z_/]+|hono(\/.*)?|jose|busboy|yauzl|fflate)$/ },
+  runtime: { layers: ["ports"], outside: /^node:/ },
+  daemon: {
+    layers: ["core", "ports", "config", "edges", "runtime", "kernel", "actors", "adapters"],
+    outside: /^node:/,
+  },
+  main: {
+    layers: ["core", "ports", "config", "edges", "runtime", "kernel", "actors", "adapters", "daemon"],
+    outside: /^(node:[a-z_/]+|commander)$/,
+  },
+};
+
+interface Source {
+  readonly path: string;
+  readonly layer: Layer;
+  readonly text: string;
+  /** Specifiers as written; relative ones resolved to a path below the root. */
+  readonly imports: readonly string[];
+}
+
+function layerOf(path: string): Layer | undefined {
+  return LAYERS.find(([, pattern]) => pattern.test(path))?.[0];
+}
+
+function read(path: string): Source {
+  const text = readFileSync(join(root, path), "utf8");
+  const layer = layerOf(path);
+  if (layer === undefined) throw new Error(`${path} belongs to no layer`);
+  const imports = [...text.matchAll(/(?:\bfrom|\bimport)\s*\(?\s*"([^"]+)"/g)].map(([, specifier = ""]) =>
+    specifier.startsWith(".") ? relative(root, resolve(root, dirname(path), specifier)) : specifier,
+  );
+  return { path, layer, text, imports };
+}
+
+const sources: readonly Source[] = ["src", "actors", "adapters"].flatMap((top) =>
+  readdirSync(join(root, top), { recursive: true, encoding: "utf8" })
+    .filter((file) => file.endsWith(".ts"))
+    .map((file) => read(join(top, file))),
+);
+
+/** Code without comments and texts, so that a word in an explanation is no finding. */
+function codeOf(source: Source): string {
+  return source.text
+    .replace(/\/\*[\s\S]*?\*\//g, "")
+    .replace(/\/\/.*$/gm, "")
+    .replace(/"(?:[^"\\\n]|\\.)*"/g, '""');
+}
+
+describe("the architecture", () => {
+  test("is read from real files", () => {
+    expect(sources.length).toBeGreaterThan(20);
+    expect(new Set(sources.map(({ layer }) => layer))).toEqual(new Set(LAYERS.map(([layer]) => layer)));
+  });
+
+  test("lets each layer import only what its row allows", () => {
+    const findings = sources.flatMap(({ path, layer, imports }) =>
+      imports.flatMap((specifier) => {
+        const target = layerOf(specifier);
+        const isFile = specifier.endsWith(".ts") || specifier.endsWith(".json");
+        if (isFile && target === undefined) {
+          return specifier === "package.json" ? [] : [`${path} imports ${specifier}, which belongs to no layer`];
+        }
+        if (target !== undefined) {
+          return target === layer || ALLOWED[layer].layers.includes(target) ? [] : [`${path} imports ${specifier}`];
+        }
+        return ALLOWED[layer].outside.test(specifier) ? [] : [`${path} imports ${specifier}`];
+      }),
+    );
+    expect(findings).toEqual([]);
+  });
+
+  test("has no import cycles", () => {
+    const byPath = new Map(sources.map((source) => [source.path, source]));
+    const done = new Set<string>();
+    const cycles: string[] = [];
+    const visit = (path: string, trail: readonly string[]): void => {
+      if (trail.includes(path)) {
+        cycles.push([...trail.slice(trail.indexOf(path)), path].join(" → "));
+        return;
+      }
+      if (done.has(path)) return;
+      for (const next of byPath.get(path)?.imports ?? []) visit(next, [...trail, path]);
+      done.add(path);
+    };
+    for (const { path } of sources) visit(path, []);
+    expect(cycles).toEqual([]);
+  });
+
+  test("keeps clock, chance and environment out of core, actors and edges", () => {
+    const forbidden = /\bDate\.now\b|\bnew Date\(\)|\bMath\.random\b|\bsetTimeout\b|\bsetInterval\b|\bprocess\.env\b/;
+    const findings = sources
+      .filter(({ layer }) => ["core", "ports", "kernel", "actors", "edges", "config"].includes(layer))
+      .filter((source) => forbidden.test(codeOf(source)))
+      .map(({ path }) => path);
+    expect(findings).toEqual([]);
+  });
+
+  test("names Bun and Deno only in the runtime layer", () => {
+    const findings = sources
+      .filter(({ layer }) => layer !== "runtime")
+      .filter((source) => /\b(Bun|Deno)\b/.test(codeOf(source)))
+      .map(({ path }) => path);
+    expect(findings).toEqual([]);
+  });
+});
