@@ -1,0 +1,108 @@
+import { accessSync, closeSync, constants, openSync, statSync } from "node:fs";
+import { dirname, resolve } from "node:path";
+import { DatabaseSync } from "node:sqlite";
+import { Kysely } from "kysely";
+import { BartenderError, messageOf, StoreUnavailableError } from "../../src/core/errors.ts";
+import type { Clock } from "../../src/ports/clock.ts";
+import type { JobStore } from "../../src/ports/job_store.ts";
+import type { Logger } from "../../src/ports/logger.ts";
+import { jobQueries } from "./job_queries.ts";
+import { migrate } from "./migrate.ts";
+import { SqlJobStore } from "./sql_job_store.ts";
+import { NodeSqliteDialect } from "./sqlite_dialect.ts";
+import { describeSqliteError, isBusy } from "./sqlite_errors.ts";
+import { LOCK_RETRY_MS, LOCK_TIMEOUT_MS, SqliteSession } from "./sqlite_session.ts";
+import type { Tables } from "./tables.ts";
+
+/** Milliseconds that SQLite itself waits for a lock, with the whole process standing still. */
+const BUSY_TIMEOUT_MS = 20;
+
+/**
+ * Opens the job store in one file, made for its owner only when it is missing, and brings it up to date.
+ *
+ * SQLite keeps `<path>-wal` and `<path>-shm` beside it while it is open. The file must be on a local disk.
+ *
+ * @param path relative ones start from the working directory
+ * @throws {BartenderError} when the directory is missing, the file cannot be written, is no SQLite database, holds
+ *   another program's tables or was made by a newer version
+ * @throws {StoreUnavailableError} when another process keeps the file locked
+ */
+export async function openSqliteJobStore(path: string, clock: Clock, logger: Logger): Promise<JobStore> {
+  const absolute = preparedFile(path);
+  const sinceMs = clock.monotonicMs();
+  for (;;) {
+    try {
+      return await openOnce(absolute, clock, logger);
+    } catch (error) {
+      if (!isBusy(error)) throw openError(absolute, error);
+      if (clock.monotonicMs() - sinceMs >= LOCK_TIMEOUT_MS) {
+        throw new StoreUnavailableError(`Database "${absolute}": ${describeSqliteError(error)}`, error);
+      }
+      await new Promise<void>((retry) => clock.after(LOCK_RETRY_MS, retry));
+    }
+  }
+}
+
+async function openOnce(path: string, clock: Clock, logger: Logger): Promise<JobStore> {
+  const database = new DatabaseSync(path);
+  try {
+    configure(database);
+    const db = new Kysely<Tables>({ dialect: new NodeSqliteDialect(database) });
+    const instanceId = await migrate(db);
+    return new SqlJobStore(new SqliteSession(database, clock), jobQueries(db), instanceId, logger);
+  } catch (error) {
+    database.close();
+    throw error;
+  }
+}
+
+function configure(database: DatabaseSync): void {
+  database.prepare(`pragma busy_timeout = ${BUSY_TIMEOUT_MS}`).all();
+  // Readers never wait for the writer, and a commit is one write and one sync.
+  database.prepare("pragma journal_mode = wal").all();
+  // In WAL mode the default would sync at checkpoints only, so that a power cut could take committed jobs away.
+  database.prepare("pragma synchronous = full").all();
+  database.prepare("pragma foreign_keys = on").all();
+}
+
+/** @returns the absolute path of a file that exists and may be written */
+function preparedFile(path: string): string {
+  if (path === "" || path === ":memory:") throw pathError(path, "expected the path of a file that keeps the jobs");
+  const absolute = resolve(path);
+  try {
+    const directory = dirname(absolute);
+    if (kindOf(directory) !== "directory") throw pathError(absolute, `the directory "${directory}" does not exist`);
+    switch (kindOf(absolute)) {
+      case "directory":
+        throw pathError(absolute, "expected a file, got a directory");
+      case "nothing":
+        // SQLite would make the file readable for all; its companion files get the mode of this one.
+        closeSync(openSync(absolute, "a", 0o600));
+        return absolute;
+      case "file":
+        // Not opened to find out: closing it again would drop the locks of another connection of this process.
+        accessSync(absolute, constants.R_OK | constants.W_OK);
+        return absolute;
+    }
+  } catch (error) {
+    if (error instanceof BartenderError) throw error;
+    throw pathError(absolute, `the file cannot be written: ${messageOf(error)}`, error);
+  }
+}
+
+function kindOf(path: string): "directory" | "file" | "nothing" {
+  const stats = statSync(path, { throwIfNoEntry: false });
+  if (stats === undefined) return "nothing";
+  return stats.isDirectory() ? "directory" : "file";
+}
+
+function pathError(path: string, text: string, cause?: unknown): BartenderError {
+  return new BartenderError("store_path", `Database "${path}": ${text}`, { cause });
+}
+
+function openError(path: string, error: unknown): BartenderError {
+  const code = error instanceof BartenderError ? error.code : "store_unusable";
+  return new BartenderError(code, `Database "${path}": ${describeSqliteError(error) ?? messageOf(error)}`, {
+    cause: error,
+  });
+}

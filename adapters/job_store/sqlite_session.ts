@@ -1,0 +1,168 @@
+import type { DatabaseSync, StatementSync } from "node:sqlite";
+import { setImmediate } from "node:timers";
+import { StoreUnavailableError } from "../../src/core/errors.ts";
+import type { Clock } from "../../src/ports/clock.ts";
+import type { PreparedQuery } from "./prepared_query.ts";
+import type { SqlSession } from "./sql_session.ts";
+import { bindable } from "./sqlite_dialect.ts";
+import { isBusy, storeError } from "./sqlite_errors.ts";
+
+/** Writes in one transaction; more would keep everything else waiting for too long. */
+const MAX_BATCH = 256;
+
+/** How often a lock of another process is tried again, and for how long. */
+export const LOCK_RETRY_MS = 20;
+export const LOCK_TIMEOUT_MS = 5_000;
+
+interface PendingWrite {
+  readonly statement: StatementSync;
+  readonly values: ReturnType<typeof bindable>;
+  readonly resolve: (rows: readonly unknown[]) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+type WriteResult = { readonly rows: readonly unknown[] } | { readonly error: unknown };
+
+/**
+ * Runs queries on a `node:sqlite` database, which is synchronous.
+ *
+ * What a commit costs is the wait for the disk. So the writes that are asked for in one turn of the event loop are
+ * committed together, in the order of the calls, and each caller hears of its own when the commit is done. Reads
+ * see committed writes only, because a transaction begins and ends within one turn.
+ */
+export class SqliteSession implements SqlSession {
+  readonly #database: DatabaseSync;
+  readonly #clock: Clock;
+  readonly #statements = new Map<unknown, StatementSync>();
+  readonly #begin: StatementSync;
+  readonly #commit: StatementSync;
+  readonly #rollback: StatementSync;
+  #pending: PendingWrite[] = [];
+  #isScheduled = false;
+  /** Since when a lock of another process keeps the writes waiting. */
+  #lockedSinceMs: number | undefined;
+  #whenIdle: (() => void) | undefined;
+  #closed: Promise<void> | undefined;
+
+  constructor(database: DatabaseSync, clock: Clock) {
+    this.#database = database;
+    this.#clock = clock;
+    this.#begin = database.prepare("begin immediate");
+    this.#commit = database.prepare("commit");
+    this.#rollback = database.prepare("rollback");
+  }
+
+  async read<Params, Row>(query: PreparedQuery<Params, Row>, params: Params): Promise<readonly Row[]> {
+    try {
+      return this.#statement(query).all(...bindable(query.bind(params))) as Row[];
+    } catch (error) {
+      throw storeError(error);
+    }
+  }
+
+  write<Params, Row>(query: PreparedQuery<Params, Row>, params: Params): Promise<readonly Row[]> {
+    return new Promise((resolve, reject) => {
+      try {
+        const statement = this.#statement(query);
+        const values = bindable(query.bind(params));
+        this.#pending.push({ statement, values, resolve: (rows) => resolve(rows as Row[]), reject });
+        this.#schedule();
+      } catch (error) {
+        reject(storeError(error));
+      }
+    });
+  }
+
+  close(): Promise<void> {
+    this.#closed ??= this.#closeOnce();
+    return this.#closed;
+  }
+
+  async #closeOnce(): Promise<void> {
+    if (this.#pending.length > 0) {
+      await new Promise<void>((resolve) => {
+        this.#whenIdle = resolve;
+      });
+    }
+    this.#database.close();
+  }
+
+  #statement(query: PreparedQuery<never, unknown>): StatementSync {
+    if (this.#closed !== undefined) throw new StoreUnavailableError("The job store is closed");
+    let statement = this.#statements.get(query);
+    if (statement === undefined) {
+      statement = this.#database.prepare(query.sql);
+      this.#statements.set(query, statement);
+    }
+    return statement;
+  }
+
+  #schedule(): void {
+    if (this.#isScheduled) return;
+    this.#isScheduled = true;
+    setImmediate(() => this.#flush());
+  }
+
+  #flush(): void {
+    this.#isScheduled = false;
+    try {
+      this.#begin.run();
+    } catch (error) {
+      this.#couldNotBegin(error);
+      return;
+    }
+    this.#lockedSinceMs = undefined;
+    const batch = this.#pending.slice(0, MAX_BATCH);
+    this.#pending = this.#pending.slice(MAX_BATCH);
+    this.#settle(batch);
+    this.#goOn();
+  }
+
+  /** Waiting in SQLite would stop the whole process; so a lock is tried again later, and reads go on meanwhile. */
+  #couldNotBegin(error: unknown): void {
+    const nowMs = this.#clock.monotonicMs();
+    this.#lockedSinceMs ??= nowMs;
+    if (isBusy(error) && nowMs - this.#lockedSinceMs < LOCK_TIMEOUT_MS) {
+      this.#isScheduled = true;
+      this.#clock.after(LOCK_RETRY_MS, () => this.#flush());
+      return;
+    }
+    this.#lockedSinceMs = undefined;
+    const refused = this.#pending;
+    this.#pending = [];
+    for (const write of refused) write.reject(storeError(error));
+    this.#goOn();
+  }
+
+  #goOn(): void {
+    if (this.#pending.length > 0) this.#schedule();
+    else this.#whenIdle?.();
+  }
+
+  #settle(batch: readonly PendingWrite[]): void {
+    const results: WriteResult[] = [];
+    try {
+      for (const write of batch) results.push(this.#execute(write));
+      this.#commit.run();
+    } catch (error) {
+      if (this.#database.isTransaction) this.#rollback.run();
+      for (const write of batch) write.reject(storeError(error));
+      return;
+    }
+    for (const [index, write] of batch.entries()) {
+      const result = results[index];
+      if (result !== undefined && "rows" in result) write.resolve(result.rows);
+      else write.reject(storeError(result?.error));
+    }
+  }
+
+  /** @throws when SQLite gave the whole transaction up, as it does on a full disk */
+  #execute(write: PendingWrite): WriteResult {
+    try {
+      return { rows: write.statement.all(...write.values) };
+    } catch (error) {
+      if (!this.#database.isTransaction) throw error;
+      return { error };
+    }
+  }
+}

@@ -1,0 +1,26 @@
+/**
+ * Writes a point in time as ISO 8601 in UTC with exactly three fraction digits: `2022-01-01T00:00:00.000Z`.
+ *
+ * In a SQLite text column this sorts by time, is readable for people and understood by SQLite's own date
+ * functions; PostgreSQL takes the same text for a `timestamp with time zone`.
+ *
+ * @param ms milliseconds since 1970
+ */
+export function encodeTimestamp(ms: number): string {
+  return new Date(ms).toISOString();
+}
+
+/**
+ * Reads what {@link encodeTimestamp} wrote, or any other ISO 8601 text with a time zone.
+ *
+ * @returns milliseconds since 1970; finer digits are dropped
+ * @throws {RangeError} when the text is no such time
+ */
+export function decodeTimestamp(text: string): number {
+  const ms = WITH_ZONE.test(text) ? Date.parse(text) : Number.NaN;
+  if (Number.isNaN(ms)) throw new RangeError(`expected an ISO 8601 time with a time zone, got ${JSON.stringify(text)}`);
+  return ms;
+}
+
+// Date.parse takes a text without zone for local time, which would shift it in silence.
+const WITH_ZONE = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)$/;
