@@ -51,14 +51,21 @@ export function describeSqliteError(error: unknown): string | undefined {
   return text === undefined ? undefined : `${text} (${messageOf(error)})`;
 }
 
+/** The error of a statement that SQLite may carry out later, or that shared the fate of another. */
+export function storeUnavailable(error: unknown): StoreUnavailableError {
+  const text = describeSqliteError(error) ?? messageOf(error);
+  return error instanceof StoreUnavailableError
+    ? error
+    : new StoreUnavailableError(`The job store is not available: ${text}`, error);
+}
+
 /**
- * Turns an error of `node:sqlite` into one of the domain: what may pass (a lock, a full disk) is a
+ * Turns an error of one statement into one of the domain: what may pass (a lock, a full disk) is a
  * {@link StoreUnavailableError}, the rest (a violated constraint) is not retryable.
  */
 export function storeError(error: unknown): BartenderError {
   if (error instanceof BartenderError) return error;
-  const text = describeSqliteError(error);
-  return text === undefined
+  return describeSqliteError(error) === undefined
     ? new BartenderError("store_failed", `The database refused a statement: ${messageOf(error)}`, { cause: error })
-    : new StoreUnavailableError(`The job store is not available: ${text}`, error);
+    : storeUnavailable(error);
 }

@@ -1,11 +1,11 @@
 import type { DatabaseSync, StatementSync } from "node:sqlite";
 import { setImmediate } from "node:timers";
-import { StoreUnavailableError } from "../../src/core/errors.ts";
+import { messageOf, StoreUnavailableError } from "../../src/core/errors.ts";
 import type { Clock } from "../../src/ports/clock.ts";
 import type { PreparedQuery } from "./prepared_query.ts";
 import type { SqlSession } from "./sql_session.ts";
 import { bindable } from "./sqlite_dialect.ts";
-import { isBusy, storeError } from "./sqlite_errors.ts";
+import { isBusy, storeError, storeUnavailable } from "./sqlite_errors.ts";
 
 /** Writes in one transaction; more would keep everything else waiting for too long. */
 const MAX_BATCH = 256;
@@ -106,6 +106,7 @@ export class SqliteSession implements SqlSession {
   #flush(): void {
     this.#isScheduled = false;
     try {
+      this.#rollBack();
       this.#begin.run();
     } catch (error) {
       this.#couldNotBegin(error);
@@ -130,7 +131,7 @@ export class SqliteSession implements SqlSession {
     this.#lockedSinceMs = undefined;
     const refused = this.#pending;
     this.#pending = [];
-    for (const write of refused) write.reject(storeError(error));
+    for (const write of refused) write.reject(storeUnavailable(error));
     this.#goOn();
   }
 
@@ -145,8 +146,7 @@ export class SqliteSession implements SqlSession {
       for (const write of batch) results.push(this.#execute(write));
       this.#commit.run();
     } catch (error) {
-      if (this.#database.isTransaction) this.#rollback.run();
-      for (const write of batch) write.reject(storeError(error));
+      this.#abandon(batch, error);
       return;
     }
     for (const [index, write] of batch.entries()) {
@@ -154,6 +154,21 @@ export class SqliteSession implements SqlSession {
       if (result !== undefined && "rows" in result) write.resolve(result.rows);
       else write.reject(storeError(result?.error));
     }
+  }
+
+  #abandon(batch: readonly PendingWrite[], error: unknown): void {
+    let reason = storeUnavailable(error);
+    try {
+      this.#rollBack();
+    } catch (second) {
+      // Tried again before the next transaction; until then nothing can be written.
+      reason = new StoreUnavailableError(`${reason.message}, and it could not be undone: ${messageOf(second)}`, error);
+    }
+    for (const write of batch) write.reject(reason);
+  }
+
+  #rollBack(): void {
+    if (this.#database.isTransaction) this.#rollback.run();
   }
 
   /** @throws when SQLite gave the whole transaction up, as it does on a full disk */

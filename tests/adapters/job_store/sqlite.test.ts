@@ -1,0 +1,18 @@
+import { join } from "node:path";
+import { openJobStore } from "../../../adapters/job_store/build.ts";
+import { jobStoreSuite } from "../../conformance/job_store_suite.ts";
+import { recordingLogger } from "../../support/recording_logger.ts";
+import { tempDir } from "../../support/temp_dir.ts";
+
+jobStoreSuite("SQLite", async () => {
+  const directory = tempDir();
+  const path = join(directory.path, "jobs.db");
+  const store = await openJobStore({ kind: "sqlite", path }, { logger: recordingLogger() });
+  return {
+    store,
+    async [Symbol.asyncDispose]() {
+      await store.close();
+      directory[Symbol.dispose]();
+    },
+  };
+});
