@@ -45,6 +45,11 @@ export interface Scheduler {
    * Ends a job and resolves when nothing of it is left running. An unknown or finished id is a no-op.
    */
   cancel(id: SchedulerJobId, signal: AbortSignal): Promise<void>;
+  /**
+   * Tells that the end of the job is saved and nobody will ask for it again, so that what the scheduler keeps about
+   * it can go. An unknown or running id is a no-op; so is leaving the call out, but for the space.
+   */
+  forget?(id: SchedulerJobId): Promise<void>;
   /** For schedulers that can push: calls `listener` on every change. @returns a function that ends it. */
   listen?(listener: StatusListener): () => void;
   /** Lets go of connections and timers; running jobs are left alone. Idempotent. */
