@@ -15,7 +15,7 @@ import { LOCK_RETRY_MS, LOCK_TIMEOUT_MS, SqliteSession } from "./sqlite_session.
 import type { Tables } from "./tables.ts";
 
 /** Milliseconds that SQLite itself waits for a lock, with the whole process standing still. */
-const BUSY_TIMEOUT_MS = 20;
+const BUSY_TIMEOUT_MS = 5;
 
 /**
  * Opens the job store in one file, made for its owner only when it is missing, and brings it up to date.
@@ -46,7 +46,7 @@ export async function openSqliteJobStore(path: string, clock: Clock, logger: Log
 async function openOnce(path: string, clock: Clock, logger: Logger): Promise<JobStore> {
   const database = new DatabaseSync(path);
   try {
-    configure(database);
+    configureSqlite(database);
     const db = new Kysely<Tables>({ dialect: new NodeSqliteDialect(database) });
     const instanceId = await migrate(db);
     return new SqlJobStore(new SqliteSession(database, clock), jobQueries(db), instanceId, logger);
@@ -56,7 +56,8 @@ async function openOnce(path: string, clock: Clock, logger: Logger): Promise<Job
   }
 }
 
-function configure(database: DatabaseSync): void {
+/** Sets what does not stay in the file: how durable commits are, and how foreign keys and locks are treated. */
+export function configureSqlite(database: DatabaseSync): void {
   database.prepare(`pragma busy_timeout = ${BUSY_TIMEOUT_MS}`).all();
   // Readers never wait for the writer, and a commit is one write and one sync.
   database.prepare("pragma journal_mode = wal").all();

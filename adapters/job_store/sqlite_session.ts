@@ -21,8 +21,6 @@ interface PendingWrite {
   readonly reject: (error: unknown) => void;
 }
 
-type WriteResult = { readonly rows: readonly unknown[] } | { readonly error: unknown };
-
 /**
  * Runs queries on a `node:sqlite` database, which is synchronous.
  *
@@ -141,18 +139,29 @@ export class SqliteSession implements SqlSession {
   }
 
   #settle(batch: readonly PendingWrite[]): void {
-    const results: WriteResult[] = [];
+    let answers: (() => void)[];
     try {
-      for (const write of batch) results.push(this.#execute(write));
+      answers = batch.map((write) => this.#execute(write));
       this.#commit.run();
     } catch (error) {
       this.#abandon(batch, error);
       return;
     }
-    for (const [index, write] of batch.entries()) {
-      const result = results[index];
-      if (result !== undefined && "rows" in result) write.resolve(result.rows);
-      else write.reject(storeError(result?.error));
+    for (const answer of answers) answer();
+  }
+
+  /**
+   * @returns what tells the caller, to be called after the commit
+   * @throws when the disk is full or the like: SQLite advises to give the whole transaction up, or did so already
+   */
+  #execute(write: PendingWrite): () => void {
+    try {
+      const rows = write.statement.all(...write.values);
+      return () => write.resolve(rows);
+    } catch (error) {
+      const reason = storeError(error);
+      if (reason instanceof StoreUnavailableError || !this.#database.isTransaction) throw error;
+      return () => write.reject(reason);
     }
   }
 
@@ -169,15 +178,5 @@ export class SqliteSession implements SqlSession {
 
   #rollBack(): void {
     if (this.#database.isTransaction) this.#rollback.run();
-  }
-
-  /** @throws when SQLite gave the whole transaction up, as it does on a full disk */
-  #execute(write: PendingWrite): WriteResult {
-    try {
-      return { rows: write.statement.all(...write.values) };
-    } catch (error) {
-      if (!this.#database.isTransaction) throw error;
-      return { error };
-    }
   }
 }
