@@ -7,6 +7,7 @@ import type { Find, JobDirectory } from "./job_directory.ts";
 import type { JobWorld } from "./job_effects.ts";
 import { ask } from "./kernel/ask.ts";
 import { ActorBusyError, ActorEndedError, AskTimeoutError } from "./kernel/errors.ts";
+import type { JobMessage } from "./messages.ts";
 
 export interface JobServiceOptions {
   readonly world: JobWorld;
@@ -33,7 +34,7 @@ export function createJobService(options: JobServiceOptions): JobService {
   const askToDelete = async (id: JobId, submitter: string): Promise<DeleteResult> => {
     const ref = directory.ensure(find, id);
     try {
-      return await ask<DeleteResult>(ref, (reply) => ({ type: "delete", by: submitter, reply }), {
+      return await ask<JobMessage, DeleteResult>(ref, (reply) => ({ type: "delete", by: submitter, reply }), {
         clock,
         timeoutMs: DELETE_PATIENCE_MS,
       });

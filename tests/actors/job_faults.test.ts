@@ -1,0 +1,108 @@
+import { describe, expect, test } from "bun:test";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { StoreUnavailableError } from "../../src/core/errors.ts";
+import { schedulerJobId } from "../../src/core/ids.ts";
+import { type Job, type Phase, schedulerJobIdOf } from "../../src/core/job.ts";
+import type { JobStore } from "../../src/ports/job_store.ts";
+import { actorWorld } from "../support/actor_world.ts";
+import { controlledScheduler } from "../support/controlled_scheduler.ts";
+import { SUCCEEDED } from "../support/job_builder.ts";
+
+/** The real store, but for saves into `phase`, which fail as often as there are faults. */
+function failingSaves(phase: Phase, faults: Error[]) {
+  return (store: JobStore): JobStore => ({
+    ...bindAll(store),
+    async save(job: Job, nowMs: number) {
+      const fault = job.progress.phase === phase ? faults.shift() : undefined;
+      if (fault !== undefined) throw fault;
+      return await store.save(job, nowMs);
+    },
+  });
+}
+
+function bindAll(store: JobStore): JobStore {
+  return {
+    instanceId: store.instanceId,
+    insert: (...args) => store.insert(...args),
+    get: (...args) => store.get(...args),
+    list: (...args) => store.list(...args),
+    unfinished: (...args) => store.unfinished(...args),
+    save: (...args) => store.save(...args),
+    rename: (...args) => store.rename(...args),
+    remove: (...args) => store.remove(...args),
+    history: (...args) => store.history(...args),
+    ping: () => store.ping(),
+    close: () => store.close(),
+  };
+}
+
+const PHASES: readonly Phase[] = ["waiting", "submitting", "running", "finished"];
+
+describe("a planted fault in a job's actor", () => {
+  for (const phase of PHASES) {
+    test(`before it saves ${phase} restarts it, and the job still ends well, run once`, async () => {
+      const scheduler = controlledScheduler();
+      const wrapStore = failingSaves(phase, [new Error("planted fault")]);
+      await using world = await actorWorld({ destinations: { here: { scheduler } }, wrapStore });
+      const job = await world.submit();
+      let isStarted = false;
+      for (let round = 0; round < 50; round++) {
+        await world.clock.advance(100);
+        const [submitted] = scheduler.submitted;
+        if (submitted === undefined) continue;
+        const id = schedulerJobId(`s-${submitted.tag}`);
+        if (scheduler.status(id)?.type === "queued" && !isStarted) {
+          isStarted = true;
+          scheduler.start(id);
+        } else if (round > 30 && scheduler.status(id)?.type === "running") scheduler.end(id, SUCCEEDED);
+      }
+      // What a push told an actor that was just being restarted is asked for again at the next tick.
+      await world.clock.advance(60_000);
+      const ended = await world.until(job.id, "finished");
+      expect(ended.progress).toMatchObject({ outcome: SUCCEEDED });
+      expect(scheduler.submitted.length).toBe(1);
+      expect(ended.attempt).toBe(1);
+      expect(world.logger.lines.some(({ fields }) => JSON.stringify(fields, errorText).includes("planted fault"))).toBe(
+        true,
+      );
+    });
+  }
+
+  test("that comes back for ever ends this job as error with the reason, and no other", async () => {
+    const scheduler = controlledScheduler({ capacity: 1 });
+    const faults = Array.from({ length: 100 }, () => new Error("planted fault"));
+    const wrapStore = (store: JobStore): JobStore => {
+      const failing = failingSaves("queued", faults)(store);
+      return { ...failing, save: (job, nowMs) => (job.id === 1 ? failing : store).save(job, nowMs) };
+    };
+    await using world = await actorWorld({ destinations: { here: { scheduler } }, wrapStore });
+    const [poisoned, healthy] = [await world.submit(), await world.submit()];
+    await world.clock.advance(120_000);
+    expect((await world.until(poisoned.id, "finished")).progress).toMatchObject({
+      outcome: { isOk: false, reason: "Bartender gave the job up after repeated faults: planted fault" },
+    });
+    expect(readFileSync(join(world.jobRootDir, "1", "stderr.txt"), "utf8")).toContain("planted fault");
+    const id = schedulerJobIdOf((await world.until(healthy.id, "queued")).progress);
+    scheduler.end(id ?? schedulerJobId("none"), SUCCEEDED);
+    await world.until(healthy.id, "finished");
+  });
+});
+
+describe("a store that is away", () => {
+  test("delays a job's step and loses nothing", async () => {
+    const scheduler = controlledScheduler();
+    const faults = Array.from({ length: 4 }, () => new StoreUnavailableError("the disk is full"));
+    const wrapStore = failingSaves("submitting", faults);
+    await using world = await actorWorld({ destinations: { here: { scheduler } }, wrapStore });
+    const job = await world.submit();
+    await world.until(job.id, "waiting");
+    expect(scheduler.submitted.length).toBe(0);
+    await world.clock.advance(30_000);
+    await world.until(job.id, "queued");
+    expect(faults).toEqual([]);
+    expect(world.events.filter(({ type }) => type !== "dead_letter" && JSON.stringify(type).includes("crash"))).toEqual(
+      [],
+    );
+  });
+});
