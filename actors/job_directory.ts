@@ -91,6 +91,9 @@ export class JobDirectory {
     const [placement, schedulerJobId] = [placementOf(job.progress), schedulerJobIdOf(job.progress)];
     const scheduler = placement === null ? undefined : world.destinations.get(placement.destination)?.scheduler;
     if (schedulerJobId !== null) await scheduler?.cancel(schedulerJobId, new AbortController().signal);
+    await world.files.appendReason(id, reason).catch((error: unknown) => {
+      logger.warn("The reason could not be written to the job's stderr", { job: id, reason: messageOf(error) });
+    });
     const nowMs = clock.nowMs();
     await world.store.save(
       {
@@ -106,6 +109,5 @@ export class JobDirectory {
       },
       nowMs,
     );
-    await world.files.appendReason(id, reason);
   }
 }

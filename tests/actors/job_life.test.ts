@@ -1,6 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { existsSync, mkdirSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
+import { destinationName } from "../../actors/messages.ts";
 import {
   BartenderError,
   SchedulerRefusedError,

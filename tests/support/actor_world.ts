@@ -43,6 +43,8 @@ export interface ActorWorld extends AsyncDisposable {
   until(id: JobId, phase: Phase): Promise<Job>;
   /** Waits, with time standing still, until `condition` holds. */
   eventually(condition: () => boolean | Promise<boolean>): Promise<void>;
+  /** Lets time pass in steps of 100 ms until a job is in `phase`; `each` runs after every step. */
+  pass(id: JobId, phase: Phase, each?: () => void): Promise<Job>;
   /** Stops all actors and starts new ones on the same store. */
   restart(): Promise<void>;
 }
@@ -155,6 +157,17 @@ export async function actorWorld(options: ActorWorldOptions): Promise<ActorWorld
       return job;
     },
     eventually,
+    async pass(id, phase, each) {
+      let job: Job | undefined;
+      await eventually(async () => {
+        await clock.advance(100);
+        each?.();
+        job = await store.get(id);
+        return job?.progress.phase === phase;
+      });
+      if (job === undefined) throw new Error(`Job ${id} is gone`);
+      return job;
+    },
     async restart() {
       await system.stop();
       ({ system, service } = await launch());
