@@ -1,0 +1,39 @@
+import type { Context } from "hono";
+import type { Application } from "../core/application.ts";
+import type { Clock } from "../ports/clock.ts";
+import type { JobService } from "../ports/job_service.ts";
+import type { Logger } from "../ports/logger.ts";
+import type { VerifyToken } from "./token_verifier.ts";
+import type { UploadLimits } from "./upload_limits.ts";
+
+/** What the runtime tells about a connection, as second argument of the application's `fetch`. */
+export interface Bindings {
+  /** IP address of the peer; absent when the runtime does not know it. */
+  readonly peerAddress?: string;
+}
+
+export type EdgeContext = Context<{ Bindings: Bindings }>;
+
+/** One operation of the API. */
+export interface Route {
+  readonly method: "GET" | "PUT" | "POST" | "DELETE";
+  /** Pattern of Hono, e.g. `/api/job/:jobid`; parameters are decoded exactly once. */
+  readonly path: string;
+  /** Answers, or throws a `Refusal`. */
+  handle(c: EdgeContext): Response | Promise<Response>;
+}
+
+/** What the HTTP edge needs from the rest of the daemon. */
+export interface EdgeDeps {
+  readonly jobs: JobService;
+  /** Configured applications by name, in the order of the configuration. */
+  readonly applications: ReadonlyMap<string, Application>;
+  readonly verifyToken: VerifyToken;
+  /** Where tokens may be besides the `Authorization` header. */
+  readonly tokens: { readonly allowCookie: boolean; readonly allowQuery: boolean };
+  readonly limits: UploadLimits;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  /** True for a proxy whose `X-Forwarded-…` headers are believed. */
+  isTrustedPeer(address: string): boolean;
+}

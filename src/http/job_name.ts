@@ -1,0 +1,84 @@
+import { findJsonFault } from "./json_fault.ts";
+import type { ParameterCheck } from "./parameter_check.ts";
+import { invalidParameters, type ParameterFault, Refusal } from "./refusal.ts";
+import { readBody } from "./request_body.ts";
+
+/** Width of the column that keeps the name. */
+const MAX_NAME_LENGTH = 200;
+
+const MAX_BODY_BYTES = 1_000_000;
+
+/**
+ * Reads the new name of a job: a JSON string of 1–200 characters. A JSON number counts as its text, and the body of
+ * another content type is the name itself; without a content type the body is JSON.
+ *
+ * @param parameters gets to know what is wrong with the name; the result is the empty string then
+ * @throws {Refusal} 422 when the body is no JSON, before any other fault is reported
+ */
+export async function readJobName(request: Request, parameters: ParameterCheck): Promise<string> {
+  const body = await readBody(request, MAX_BODY_BYTES);
+  const text = decodeUtf8(body);
+  const value = text === "" ? null : isJson(request.headers.get("content-type")) ? parseJson(text) : text;
+  const name = typeof value === "number" ? text.trim() : value;
+  const fault = faultOfName(name);
+  if (fault === undefined && typeof name === "string") return name;
+  if (fault !== undefined) parameters.add(fault);
+  return "";
+}
+
+function faultOfName(name: unknown): ParameterFault | undefined {
+  const loc = ["body"];
+  if (name === null) return { loc, msg: "field required", type: "value_error.missing" };
+  if (typeof name !== "string") return { loc, msg: "str type expected", type: "type_error.str" };
+  const length = [...name].length;
+  if (length === 0) {
+    return {
+      loc,
+      msg: "ensure this value has at least 1 characters",
+      type: "value_error.any_str.min_length",
+      ctx: { limit_value: 1 },
+    };
+  }
+  if (length > MAX_NAME_LENGTH) {
+    return {
+      loc,
+      msg: `ensure this value has at most ${MAX_NAME_LENGTH} characters`,
+      type: "value_error.any_str.max_length",
+      ctx: { limit_value: MAX_NAME_LENGTH },
+    };
+  }
+  // Databases cannot keep these.
+  if (name.includes("\0") || !name.isWellFormed()) {
+    return { loc, msg: "ensure this value has no NUL and no unpaired surrogate", type: "value_error" };
+  }
+  return undefined;
+}
+
+function isJson(contentType: string | null): boolean {
+  return contentType === null || /^application\/(?:[^;]*\+)?json\s*(?:;|$)/i.test(contentType.trim());
+}
+
+function decodeUtf8(body: Uint8Array): string {
+  try {
+    return new TextDecoder("utf-8", { fatal: true }).decode(body);
+  } catch (error) {
+    throw new Refusal(400, "There was an error parsing the body", { cause: error });
+  }
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    // The runtime's own message is no contract; the fault is found again with a known wording.
+    const { msg, pos, lineno, colno } = findJsonFault(text);
+    throw invalidParameters([
+      {
+        loc: ["body", pos],
+        msg: `${msg}: line ${lineno} column ${colno} (char ${pos})`,
+        type: "value_error.jsondecode",
+        ctx: { msg, doc: text, pos, lineno, colno },
+      },
+    ]);
+  }
+}

@@ -1,0 +1,84 @@
+import { type JobId, jobId, MAX_JOB_ID } from "../core/ids.ts";
+import type { EdgeContext } from "./edge.ts";
+import { invalidParameters, type ParameterFault, Refusal } from "./refusal.ts";
+
+/** What a query parameter of type integer may be. */
+export interface IntegerRule {
+  readonly default: number;
+  readonly min: number;
+  /** Larger values are lowered to it without complaint. */
+  readonly max: number;
+}
+
+/**
+ * Reads the parameters of one request and collects what is wrong with them, path before query before body, so that
+ * all faults are reported together. A faulty parameter reads as 0 until {@link ParameterCheck.finish} throws.
+ */
+export class ParameterCheck {
+  readonly #context: EdgeContext;
+  readonly #faults: ParameterFault[] = [];
+
+  constructor(context: EdgeContext) {
+    this.#context = context;
+  }
+
+  /** The job number in the path; not yet checked to be one that can exist. */
+  jobId(): number {
+    return this.#integer(["path", "jobid"], this.#context.req.param("jobid") ?? "");
+  }
+
+  queryInteger(name: string, rule: IntegerRule): number {
+    const text = queryValue(this.#context, name);
+    if (text === undefined) return rule.default;
+    const value = this.#integer(["query", name], text);
+    if (value < rule.min) this.add(notAtLeast(["query", name], rule.min));
+    return Math.min(value, rule.max);
+  }
+
+  add(fault: ParameterFault): void {
+    this.#faults.push(fault);
+  }
+
+  /** @throws {Refusal} 422 with all faults, when there are any */
+  finish(): void {
+    if (this.#faults.length > 0) throw invalidParameters(this.#faults);
+  }
+
+  #integer(loc: readonly string[], text: string): number {
+    if (/^[+-]?\d+$/.test(text.trim())) return Number(text);
+    this.add({ loc, msg: "value is not a valid integer", type: "type_error.integer" });
+    return 0;
+  }
+}
+
+/** The value of a query parameter; of a repeated one the last. */
+export function queryValue(c: EdgeContext, name: string): string | undefined {
+  return c.req.queries(name)?.at(-1);
+}
+
+/** The job that a request without further parameters is about. @throws {Refusal} 422 or 404 */
+export function requestedJobId(c: EdgeContext): JobId {
+  const parameters = new ParameterCheck(c);
+  const id = parameters.jobId();
+  parameters.finish();
+  return existingJobId(id);
+}
+
+/** @throws {Refusal} the same 404 as for an unknown job, when no job can have this number */
+export function existingJobId(value: number): JobId {
+  if (value < 1 || value > MAX_JOB_ID) throw jobNotFound();
+  return jobId(value);
+}
+
+export function jobNotFound(): Refusal {
+  return new Refusal(404, "Job not found");
+}
+
+function notAtLeast(loc: readonly string[], limit: number): ParameterFault {
+  return {
+    loc,
+    msg: `ensure this value is greater than or equal to ${limit}`,
+    type: "value_error.number.not_ge",
+    ctx: { limit_value: limit },
+  };
+}

@@ -1,0 +1,50 @@
+/** Why a path cannot be added to a {@link PathTree}. */
+export type PathConflict = "occurs twice" | "is a file and a directory at the same time";
+
+/** The files and directories of an archive, each at most once. Paths are in their shortest form. */
+export class PathTree {
+  readonly #files = new Set<string>();
+  /** The value tells directories with an entry of their own from those that only hold something. */
+  readonly #directories = new Map<string, boolean>();
+
+  /** Every directory, parents first. */
+  get directories(): readonly string[] {
+    return [...this.#directories.keys()];
+  }
+
+  /** Files and directories. */
+  get size(): number {
+    return this.#files.size + this.#directories.size;
+  }
+
+  hasFile(path: string): boolean {
+    return this.#files.has(path);
+  }
+
+  addFile(path: string): PathConflict | undefined {
+    if (this.#files.has(path)) return "occurs twice";
+    if (this.#directories.has(path)) return "is a file and a directory at the same time";
+    this.#files.add(path);
+    return this.#addParents(path);
+  }
+
+  addDirectory(path: string): PathConflict | undefined {
+    if (this.#files.has(path)) return "is a file and a directory at the same time";
+    if (this.#directories.get(path) === true) return "occurs twice";
+    const conflict = this.#addParents(path);
+    this.#directories.set(path, true);
+    return conflict;
+  }
+
+  #addParents(path: string): PathConflict | undefined {
+    const missing: string[] = [];
+    for (let end = path.lastIndexOf("/"); end !== -1; end = path.lastIndexOf("/", end - 1)) {
+      const parent = path.slice(0, end);
+      if (this.#directories.has(parent)) break;
+      if (this.#files.has(parent)) return "is a file and a directory at the same time";
+      missing.push(parent);
+    }
+    for (const parent of missing.reverse()) this.#directories.set(parent, false);
+    return undefined;
+  }
+}

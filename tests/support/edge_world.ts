@@ -1,0 +1,120 @@
+import { readdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import type { Application } from "../../src/core/application.ts";
+import type { JsonObject } from "../../src/core/json.ts";
+import { createApp } from "../../src/http/app.ts";
+import type { EdgeDeps } from "../../src/http/edge.ts";
+import { loadPublicKey } from "../../src/http/public_key.ts";
+import { createTokenVerifier } from "../../src/http/token_verifier.ts";
+import { serveHttp } from "../../src/runtime/serve.ts";
+import { type FakeJobService, fakeJobService } from "./fake_job_service.ts";
+import { ManualClock } from "./manual_clock.ts";
+import { type RecordingLogger, recordingLogger } from "./recording_logger.ts";
+import { tempDir } from "./temp_dir.ts";
+import { type TokenFactory, tokenFactory } from "./token_factory.ts";
+import { buildZip } from "./zip_builder.ts";
+
+/** The HTTP edge over a job service without actors. */
+export interface EdgeWorld extends Disposable {
+  readonly app: ReturnType<typeof createApp>;
+  readonly jobs: FakeJobService;
+  readonly clock: ManualClock;
+  readonly logger: RecordingLogger;
+  readonly tokens: TokenFactory;
+  /** `Authorization` of `username`. */
+  auth(username?: string, claims?: Readonly<Record<string, unknown>>): { readonly authorization: string };
+  /** Every file and directory below uploads and jobs, relative, sorted. */
+  leftovers(): readonly string[];
+  /** The application behind a real server. */
+  serve(): { readonly url: string; readonly port: number; stop(): Promise<void> };
+}
+
+/** An application without a template; what its validation says is given, because the rules of schemas are tested elsewhere. */
+export function anApplication(name: string, changes: Partial<Application> = {}): Application {
+  return {
+    name,
+    summary: undefined,
+    description: undefined,
+    command: { render: () => "true" },
+    uploadNeeds: [],
+    allowedRoles: [],
+    inputSchema: undefined,
+    validateForm: () => ({ isValid: true, value: {} }),
+    ...changes,
+  };
+}
+
+/** Takes every form, and hands its fields on as they are. */
+export function takingAllFields(fields: Readonly<Record<string, string>>): { isValid: true; value: JsonObject } {
+  return { isValid: true, value: { ...fields } };
+}
+
+export async function edgeWorld(changes: Partial<EdgeDeps> = {}): Promise<EdgeWorld> {
+  const directory = tempDir();
+  const clock = new ManualClock();
+  const logger = recordingLogger();
+  const tokens = tokenFactory();
+  const jobs = fakeJobService(directory.path, clock);
+  const keyFile = join(directory.path, "public_key.pem");
+  writeFileSync(keyFile, tokens.publicKeyPem);
+  const publicKey = await loadPublicKey(keyFile);
+  const applications = [
+    anApplication("wc", { uploadNeeds: ["README.md"] }),
+    anApplication("any", { validateForm: takingAllFields }),
+    anApplication("strict", {
+      validateForm: () => ({ isValid: false, violations: ["'what' is a required property", "'x' is not wanted"] }),
+    }),
+    anApplication("shutdown", { allowedRoles: ["admin", "root"] }),
+  ];
+  const app = createApp({
+    jobs,
+    applications: new Map(applications.map((application) => [application.name, application])),
+    verifyToken: createTokenVerifier({ publicKey, clock, issuers: undefined, cacheSize: 100 }),
+    tokens: { allowCookie: true, allowQuery: true },
+    limits: { maxUploadBytes: 10_000_000, maxExpandedBytes: 100_000_000, maxEntries: 1000, maxRatio: 1000 },
+    clock,
+    logger,
+    isTrustedPeer: (address) => address === "127.0.0.1",
+    ...changes,
+  });
+  return {
+    app,
+    jobs,
+    clock,
+    logger,
+    tokens,
+    auth: (username = "alice", claims = {}) => ({
+      authorization: `Bearer ${tokens.token(username, clock.nowMs(), claims)}`,
+    }),
+    leftovers: () =>
+      [jobs.uploadDir, jobs.jobRootDir]
+        .flatMap((top) => readdirSync(top, { recursive: true, encoding: "utf8" }))
+        .sort(),
+    serve() {
+      const server = serveHttp({ hostname: "127.0.0.1", port: 0 }, (request, connection) =>
+        app.fetch(request, connection),
+      );
+      return {
+        url: `http://127.0.0.1:${server.port}`,
+        port: server.port,
+        stop: () => server.stop(0),
+      };
+    },
+    [Symbol.dispose]: () => directory[Symbol.dispose](),
+  };
+}
+
+/** A form with `archive` (default: a README) as its upload. */
+export function uploadForm(
+  archive: Uint8Array<ArrayBuffer> = readmeZip(),
+  fields: Readonly<Record<string, string>> = {},
+): FormData {
+  const form = new FormData();
+  form.set("upload", new File([archive], "input.zip", { type: "application/zip" }));
+  for (const [name, value] of Object.entries(fields)) form.set(name, value);
+  return form;
+}
+
+export function readmeZip(): Buffer<ArrayBuffer> {
+  return buildZip([{ name: "README.md", content: "one two three\n" }]);
+}
