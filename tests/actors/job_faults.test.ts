@@ -52,7 +52,7 @@ describe("a planted fault in a job's actor", () => {
         if (submitted === undefined) return;
         const id = schedulerJobId(`s-${submitted.tag}`);
         if (steps === 0) scheduler.start(id);
-        if (steps === 40) scheduler.end(id, SUCCEEDED);
+        if (steps === 200) scheduler.end(id, SUCCEEDED);
         steps += 1;
       });
       expect(ended.progress).toMatchObject({ outcome: SUCCEEDED });

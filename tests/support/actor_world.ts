@@ -43,7 +43,10 @@ export interface ActorWorld extends AsyncDisposable {
   until(id: JobId, phase: Phase): Promise<Job>;
   /** Waits, with time standing still, until `condition` holds. */
   eventually(condition: () => boolean | Promise<boolean>): Promise<void>;
-  /** Lets time pass in steps of 100 ms until a job is in `phase`; `each` runs after every step. */
+  /**
+   * Lets time pass in steps of 10 ms until a job is in `phase`; `each` runs after every step. Real input and output
+   * goes on meanwhile, so that far more time may pass on the clock than between two real events.
+   */
   pass(id: JobId, phase: Phase, each?: () => void): Promise<Job>;
   /** Stops all actors and starts new ones on the same store. */
   restart(): Promise<void>;
@@ -160,7 +163,7 @@ export async function actorWorld(options: ActorWorldOptions): Promise<ActorWorld
     async pass(id, phase, each) {
       let job: Job | undefined;
       await eventually(async () => {
-        await clock.advance(100);
+        await clock.advance(10);
         each?.();
         job = await store.get(id);
         return job?.progress.phase === phase;
