@@ -1,12 +1,10 @@
+import type { DatabaseConfig } from "../../src/config/database_url.ts";
 import { BartenderError } from "../../src/core/errors.ts";
 import type { Clock } from "../../src/ports/clock.ts";
 import type { JobStore } from "../../src/ports/job_store.ts";
 import type { Logger } from "../../src/ports/logger.ts";
 import { systemClock } from "../clock/system_clock.ts";
 import { openSqliteJobStore } from "./sqlite.ts";
-
-/** Where the jobs are kept. */
-export type DatabaseLocation = { readonly kind: "sqlite"; readonly path: string } | { readonly kind: "postgres" };
 
 export interface JobStoreOptions {
   readonly logger: Logger;
@@ -20,10 +18,10 @@ export interface JobStoreOptions {
  * @throws {BartenderError} when the database cannot be used; the message says what to do
  * @throws {StoreUnavailableError} when it cannot be reached right now
  */
-export async function openJobStore(location: DatabaseLocation, options: JobStoreOptions): Promise<JobStore> {
-  switch (location.kind) {
+export async function openJobStore(database: DatabaseConfig, options: JobStoreOptions): Promise<JobStore> {
+  switch (database.kind) {
     case "sqlite":
-      return openSqliteJobStore(location.path, options.clock ?? systemClock(), options.logger);
+      return openSqliteJobStore(database.path, options.clock ?? systemClock(), options.logger);
     case "postgres":
       throw new BartenderError("store_not_available", "PostgreSQL is not available yet in this version");
   }

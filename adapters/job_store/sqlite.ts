@@ -14,6 +14,8 @@ import { describeSqliteError, isBusy } from "./sqlite_errors.ts";
 import { LOCK_RETRY_MS, LOCK_TIMEOUT_MS, SqliteSession } from "./sqlite_session.ts";
 import type { Tables } from "./tables.ts";
 
+const IN_MEMORY = ":memory:";
+
 /** Milliseconds that SQLite itself waits for a lock, with the whole process standing still. */
 const BUSY_TIMEOUT_MS = 5;
 
@@ -22,13 +24,14 @@ const BUSY_TIMEOUT_MS = 5;
  *
  * SQLite keeps `<path>-wal` and `<path>-shm` beside it while it is open. The file must be on a local disk.
  *
- * @param path relative ones start from the working directory
+ * @param path relative ones start from the working directory; `:memory:` keeps nothing beyond `close()`
  * @throws {BartenderError} when the directory is missing, the file cannot be written, is no SQLite database, holds
  *   another program's tables or was made by a newer version
  * @throws {StoreUnavailableError} when another process keeps the file locked
  */
 export async function openSqliteJobStore(path: string, clock: Clock, logger: Logger): Promise<JobStore> {
-  const absolute = preparedFile(path);
+  const absolute = path === IN_MEMORY ? path : preparedFile(path);
+  if (path === IN_MEMORY) logger.warn("Jobs are kept in memory only and are forgotten when the service stops");
   const sinceMs = clock.monotonicMs();
   for (;;) {
     try {
@@ -68,7 +71,7 @@ export function configureSqlite(database: DatabaseSync): void {
 
 /** @returns the absolute path of a file that exists and may be written */
 function preparedFile(path: string): string {
-  if (path === "" || path === ":memory:") throw pathError(path, "expected the path of a file that keeps the jobs");
+  if (path === "") throw pathError(path, "expected the path of a file");
   const absolute = resolve(path);
   try {
     const directory = dirname(absolute);

@@ -11,7 +11,7 @@ import { isBusy, storeError, storeUnavailable } from "./sqlite_errors.ts";
 const MAX_BATCH = 256;
 
 /** How often a lock of another process is tried again, and for how long. */
-export const LOCK_RETRY_MS = 20;
+export const LOCK_RETRY_MS = 50;
 export const LOCK_TIMEOUT_MS = 5_000;
 
 interface PendingWrite {

@@ -16,3 +16,8 @@ jobStoreSuite("SQLite", async () => {
     },
   };
 });
+
+jobStoreSuite("SQLite in memory", async () => {
+  const store = await openJobStore({ kind: "sqlite", path: ":memory:" }, { logger: recordingLogger() });
+  return { store, [Symbol.asyncDispose]: () => store.close() };
+});
