@@ -1,0 +1,181 @@
+import Type, { type Static } from "typebox";
+import type { JsonObject } from "../core/json.ts";
+import { type DestinationEntry, destinationSchema } from "./destination_schema.ts";
+
+/*
+ * The one description of config.yaml. From it come the checks (read_value.ts), the types of what was read, and
+ * config.schema.json for editors (json_schema.ts).
+ *
+ * - A key with a `default` is never missing after reading, so it is not `Optional` here; one that is `Optional`
+ *   may be absent, and `null` means the same.
+ * - `patternErrorMessage` follows the value in the message; VS Code shows it too.
+ * - `writeOnly` marks secrets: their values never appear in messages.
+ * - A `Refine` holds what a JSON Schema cannot say.
+ */
+
+/** Names become parts of URLs, keys of the database and arguments on the command line. */
+const nameSchema = Type.String({
+  minLength: 1,
+  maxLength: 200,
+  pattern: "^(?!\\.{1,2}$)[^/\\u0000-\\u001f\\u007f]*$",
+  patternErrorMessage: "should be usable in a URL: without / and control characters, neither . nor ..",
+});
+
+const commandTemplate = Type.String({
+  description:
+    "Jinja2 template of the command for /bin/sh -c. Quote every value for the shell with the filter q: {{ name|q }}.",
+  minLength: 1,
+});
+
+function inputSchema(description: string) {
+  return Type.Unsafe<JsonObject>({
+    description,
+    type: "object",
+    properties: { type: { const: "object" } },
+    required: ["type"],
+    additionalProperties: true,
+  });
+}
+
+const summary = Type.Optional(Type.String({ description: "One line for the API documentation." }));
+const description = Type.Optional(Type.String({ description: "Text for the API documentation." }));
+
+export const applicationSchema = Type.Object(
+  {
+    command_template: commandTemplate,
+    input_schema: Type.Optional(
+      inputSchema(
+        "JSON Schema 2020-12 of the form fields beside the upload; they become the variables of the command.",
+      ),
+    ),
+    upload_needs: Type.Array(
+      Type.String({
+        pattern: "^(?!/)(?!(.*/)?\\.\\.(/|$))[^\\u0000]+$",
+        patternErrorMessage: "should be a file name relative to the root of the archive",
+      }),
+      { description: "Files that must be in the uploaded archive.", default: [] },
+    ),
+    allowed_roles: Type.Array(Type.String(), {
+      description: "The caller needs one of these roles; empty means everybody with a token.",
+      default: [],
+    }),
+    summary,
+    description,
+  },
+  { description: "A command-line application that jobs run.", additionalProperties: false },
+);
+
+export const interactiveApplicationSchema = Type.Object(
+  {
+    command_template: commandTemplate,
+    input_schema: inputSchema(
+      "JSON Schema 2020-12 of the request body; its fields become the variables of the command.",
+    ),
+    timeout: Type.Number({
+      description: "Seconds after which the command is ended.",
+      exclusiveMinimum: 0,
+      maximum: 60,
+      default: 30,
+    }),
+    job_application: Type.Optional(Type.String({ description: "Allow it for jobs of this application only." })),
+    summary,
+    description,
+  },
+  { description: "A short command that runs in the directory of a completed job.", additionalProperties: false },
+);
+
+const limitsSchema = Type.Object(
+  {
+    max_upload_bytes: Type.Integer({ description: "Size of an upload.", minimum: 1, default: 10_000_000_000 }),
+    max_expanded_bytes: Type.Integer({
+      description: "Size of all unpacked files.",
+      minimum: 1,
+      default: 100_000_000_000,
+    }),
+    max_entries: Type.Integer({ description: "Files and directories in an archive.", minimum: 1, default: 1_000_000 }),
+    max_ratio: Type.Number({
+      description: "Unpacked size divided by packed size; judged only when much was unpacked.",
+      minimum: 1,
+      default: 1000,
+    }),
+  },
+  { description: "Limits for uploads.", additionalProperties: false, default: {} },
+);
+
+const tokensSchema = Type.Object(
+  {
+    issuers: Type.Optional(
+      Type.Array(Type.String({ minLength: 1 }), {
+        description: "Accept only tokens with one of these values of iss; without it every issuer is accepted.",
+        minItems: 1,
+      }),
+    ),
+    allow_cookie: Type.Boolean({ description: "Accept tokens in a cookie.", default: true }),
+    allow_query: Type.Boolean({ description: "Accept tokens in the query of the URL.", default: true }),
+  },
+  { description: "Which tokens are accepted.", additionalProperties: false, default: {} },
+);
+
+export const configFileSchema = Type.Object(
+  {
+    job_root_dir: Type.Optional(
+      Type.String({
+        description:
+          "Directory of all jobs, made when missing; relative to the working directory, ~ is the home directory. " +
+          "Default is `jobs` in the directory for temporary files.",
+        minLength: 1,
+      }),
+    ),
+    applications: Type.Record(Type.String(), applicationSchema, {
+      description: "Applications by name.",
+      propertyNames: nameSchema,
+      minProperties: 1,
+    }),
+    interactive_applications: Type.Record(Type.String(), interactiveApplicationSchema, {
+      description: "Interactive applications by name.",
+      propertyNames: nameSchema,
+      default: {},
+    }),
+    destinations: Type.Record(Type.String(), destinationSchema, {
+      description: "Places where jobs run, by name; the order matters to some pickers.",
+      propertyNames: nameSchema,
+      minProperties: 1,
+      default: { local: { scheduler: { type: "memory", slots: 1 }, filesystem: { type: "local" } } },
+    }),
+    destination_picker: Type.String({
+      description:
+        "Chooses the destination of a job: bartender.picker:pick_first, pick_byname, pick_byindex, pick_round, " +
+        "or a function of your own as <path to .ts or .js file>:<export>.",
+      minLength: 1,
+      default: "bartender.picker:pick_first",
+    }),
+    limits: limitsSchema,
+    tokens: tokensSchema,
+    command_environment: Type.Array(
+      Type.String({
+        pattern: "^[A-Za-z_][A-Za-z0-9_]*$",
+        patternErrorMessage: "should be the name of an environment variable",
+      }),
+      {
+        description:
+          "Environment variables of the service that commands get, beside PATH, HOME, LANG, LC_*, TZ, TMPDIR, USER, " +
+          "LOGNAME and SHELL.",
+        default: [],
+      },
+    ),
+  },
+  { title: "Configuration of Bartender", additionalProperties: false },
+);
+
+export type ApplicationEntry = Static<typeof applicationSchema>;
+export type InteractiveApplicationEntry = Static<typeof interactiveApplicationSchema>;
+
+/** The whole file after reading, defaults filled in; maps keep the order of the file. */
+export type ConfigFile = Omit<
+  Static<typeof configFileSchema>,
+  "applications" | "interactive_applications" | "destinations"
+> & {
+  readonly applications: ReadonlyMap<string, ApplicationEntry>;
+  readonly interactive_applications: ReadonlyMap<string, InteractiveApplicationEntry>;
+  readonly destinations: ReadonlyMap<string, DestinationEntry>;
+};
