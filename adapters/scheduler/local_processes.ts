@@ -1,0 +1,198 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { BartenderError, messageOf, SchedulerUnavailableError } from "../../src/core/errors.ts";
+import type { AttemptTag, SchedulerJobId } from "../../src/core/ids.ts";
+import type { SchedulerStatus } from "../../src/core/job.ts";
+import type { Clock } from "../../src/ports/clock.ts";
+import type { Logger } from "../../src/ports/logger.ts";
+import type { JobDescription, Scheduler, StatusListener } from "../../src/ports/scheduler.ts";
+import { attemptFiles } from "./attempt_files.ts";
+import { idOfAttempt, isTag, parseAttemptId } from "./attempt_id.ts";
+import { attemptWatcher } from "./attempt_watcher.ts";
+import { checkJob, startFailure } from "./check_job.ts";
+import { outcomeOf } from "./outcome_of.ts";
+import { ATTEMPT_VARIABLE, type ProcessTable, processTable } from "./process_table.ts";
+import { LONGEST_ARGUMENT_BYTES, runArguments } from "./run_script.ts";
+
+/** What every scheduler needs whose commands are processes of this machine. */
+export interface LocalProcessOptions {
+  /** Private directory for the records of attempts; absolute, on a disk that outlives the daemon. */
+  readonly controlDir: string;
+  /** The whole environment of the commands, but for the mark of their attempt. */
+  readonly environment: Readonly<Record<string, string>>;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  /** A command that runs longer is ended. Default: never. */
+  readonly timeoutS?: number;
+  /** Time between SIGTERM and SIGKILL. Default: 5 s. */
+  readonly killGraceMs?: number;
+  /** Default: the processes of this machine. */
+  readonly table?: ProcessTable;
+}
+
+/** A scheduler that leaves open when a job may start and how many may run. */
+export interface LocalProcesses extends Omit<Required<Scheduler>, "capacity" | "submit"> {
+  /** {@link Scheduler.submit}, at once. */
+  start: Scheduler["submit"];
+}
+
+const DEFAULT_GRACE_MS = 5000;
+
+/**
+ * Commands as processes of this machine, each in a session of its own, that live on when the daemon ends.
+ *
+ * A job has ended when its command has; what the command left in the background is let alone until `cancel`, which
+ * ends that too. An id is definite: a known one never becomes unknown but by `forget`.
+ */
+export function localProcesses(options: LocalProcessOptions): LocalProcesses {
+  const table = options.table ?? processTable();
+  const files = attemptFiles(options.controlDir);
+  const listeners = new Set<StatusListener>();
+  let isClosed = false;
+
+  const idOf = (tag: string): SchedulerJobId => idOfAttempt(tag, table.bootId);
+  const tell = (id: SchedulerJobId, status: SchedulerStatus): void => {
+    for (const listener of listeners) {
+      listener(id, status);
+    }
+  };
+  const watcher = attemptWatcher({
+    files,
+    table,
+    clock: options.clock,
+    logger: options.logger,
+    timeoutS: options.timeoutS,
+    killGraceMs: options.killGraceMs ?? DEFAULT_GRACE_MS,
+    onEnded: (tag, outcome) => tell(idOf(tag), { type: "ended", outcome }),
+  });
+
+  function lookUp(tag: AttemptTag): SchedulerJobId | undefined {
+    if (watcher.isWatched(tag)) {
+      return idOf(tag);
+    }
+    const record = files.read(tag);
+    return record === undefined ? undefined : idOfAttempt(tag, record.claim?.bootId ?? table.bootId);
+  }
+
+  function statusOf(id: SchedulerJobId): SchedulerStatus | undefined {
+    const attempt = parseAttemptId(id);
+    if (attempt === undefined) {
+      return undefined;
+    }
+    const status = watcher.inspect(attempt.tag);
+    // The newest records may be missing after a power cut.
+    return status === undefined && attempt.bootId !== table.bootId
+      ? { type: "ended", outcome: outcomeOf(undefined, "The command was interrupted: the machine was restarted") }
+      : status;
+  }
+
+  /** Runs `look` while open; what goes wrong with the files or processes is no statement about a job. */
+  async function definitely<T>(signal: AbortSignal, look: () => T | Promise<T>): Promise<T> {
+    if (isClosed || signal.aborted) {
+      throw new SchedulerUnavailableError(isClosed ? "The scheduler is closed" : "The call was called off");
+    }
+    try {
+      return await look();
+    } catch (error) {
+      throw error instanceof BartenderError
+        ? error
+        : new SchedulerUnavailableError(`Cannot look after the processes: ${messageOf(error)}`, error);
+    }
+  }
+
+  async function start(job: JobDescription, tag: AttemptTag): Promise<SchedulerJobId> {
+    checkJob(job, tag);
+    const known = lookUp(tag);
+    if (known !== undefined) {
+      return known;
+    }
+    const child = await spawnScript(job, tag);
+    watcher.watch(tag, job.directory, child);
+    setImmediate(() => {
+      // Not before the caller has the id, and not after the end.
+      if (watcher.isWatched(tag)) {
+        tell(idOf(tag), { type: "running" });
+      }
+    });
+    return idOf(tag);
+  }
+
+  async function spawnScript(job: JobDescription, tag: AttemptTag): Promise<ChildProcess> {
+    const isLong = Buffer.byteLength(job.command) > LONGEST_ARGUMENT_BYTES;
+    const scriptPath = isLong ? files.writeScript(tag, job.command) : undefined;
+    const head = files.headOf(table.bootId, job.directory);
+    try {
+      const child = spawn("/bin/sh", runArguments(files.pathOf(tag), head, job.command, scriptPath), {
+        cwd: job.directory,
+        env: { ...options.environment, [ATTEMPT_VARIABLE]: tag },
+        stdio: "ignore",
+        detached: true,
+      });
+      if (child.pid === undefined) {
+        throw await new Promise((resolve) => child.once("error", resolve));
+      }
+      return child;
+    } catch (error) {
+      files.remove(tag);
+      throw startFailure(error);
+    }
+  }
+
+  return {
+    start: (job, tag, signal) => definitely(signal, () => start(job, tag)),
+    find: (tag, signal) =>
+      definitely(signal, () => {
+        if (!isTag(tag)) {
+          return undefined;
+        }
+        // A script that was started just before an earlier daemon was killed may still be on its way to its record.
+        return lookUp(tag) ?? (table.living(undefined, false, tag).length > 0 ? idOf(tag) : lookUp(tag));
+      }),
+    statuses: (ids, signal) =>
+      definitely(signal, () => {
+        const known = new Map<SchedulerJobId, SchedulerStatus>();
+        for (const id of ids) {
+          const status = statusOf(id);
+          if (status !== undefined) {
+            known.set(id, status);
+          }
+        }
+        return known;
+      }),
+    cancel: (id, signal) =>
+      definitely(signal, async () => {
+        const attempt = parseAttemptId(id);
+        if (attempt !== undefined) {
+          await unlessAborted(signal, watcher.end(attempt.tag));
+        }
+      }),
+    async forget(id) {
+      const attempt = parseAttemptId(id);
+      if (attempt !== undefined && !watcher.isWatched(attempt.tag)) {
+        files.remove(attempt.tag);
+      }
+    },
+    listen(listener) {
+      listeners.add(listener);
+      return () => listeners.delete(listener);
+    },
+    async close() {
+      isClosed = true;
+      listeners.clear();
+      watcher.close();
+    },
+  };
+}
+
+/** The work goes on, but nobody waits for it any more. */
+async function unlessAborted(signal: AbortSignal, work: Promise<void>): Promise<void> {
+  let onAbort = (): void => {};
+  const aborted = new Promise<never>((_, reject) => {
+    onAbort = () => reject(new SchedulerUnavailableError("The command is still being ended", signal.reason));
+    signal.addEventListener("abort", onAbort, { once: true });
+  });
+  try {
+    await Promise.race([work, aborted]);
+  } finally {
+    signal.removeEventListener("abort", onAbort);
+  }
+}
