@@ -4,7 +4,7 @@ import type { Destination } from "./destination.ts";
 import { destinationActor } from "./destination_actor.ts";
 import { JOBS, type JobDirectory } from "./job_directory.ts";
 import type { JobWorld } from "./job_effects.ts";
-import { actor, type ChildSpec, dynamicSupervisor, type SupervisorSpec, supervisor } from "./kernel/child_spec.ts";
+import { actor, dynamicSupervisor, type SupervisorSpec, supervisor } from "./kernel/child_spec.ts";
 import { destinationName, pollerName, stagerName } from "./messages.ts";
 import { stager } from "./stager.ts";
 import { type PollIntervals, statusPoller } from "./status_poller.ts";
@@ -15,8 +15,6 @@ export interface TreeOptions {
   readonly pollIntervals: PollIntervals;
   /** Called when all unfinished jobs have their actors again. */
   readonly onRecovered: (jobs: number) => void;
-  /** What faces the outside; last up, first down. */
-  readonly edges: readonly ChildSpec[];
 }
 
 /** Room for a message of every job at once: after a restart all of them speak within a moment. */
@@ -26,7 +24,7 @@ const DESTINATION_MAILBOX = 1_000_000;
  * The whole supervision tree, in the order of the start. When one part ends for good the parts after it, which rely
  * on it, are started anew as well; when that does not help either, the daemon ends and the service manager restarts it.
  */
-export function bartenderTree({ world, directory, pollIntervals, onRecovered, edges }: TreeOptions): SupervisorSpec {
+export function bartenderTree({ world, directory, pollIntervals, onRecovered }: TreeOptions): SupervisorSpec {
   return supervisor({
     id: "bartender",
     strategy: "rest_for_one",
@@ -44,7 +42,6 @@ export function bartenderTree({ world, directory, pollIntervals, onRecovered, ed
         onExhausted: (id, lastFault) => directory.giveUp(id, lastFault),
       }),
       actor({ id: "recovery", factory: directory.recovery(onRecovered) }),
-      supervisor({ id: "edges", strategy: "one_for_one", children: edges }),
     ],
   });
 }

@@ -1,5 +1,5 @@
 import { constants } from "node:fs";
-import { type FileHandle, lstat, open, rename, rm, unlink } from "node:fs/promises";
+import { type FileHandle, lstat, open, readdir, rename, rm, unlink } from "node:fs/promises";
 import { join } from "node:path";
 import { JobDirectoryError } from "../../src/core/errors.ts";
 import type { JobId } from "../../src/core/ids.ts";
@@ -24,6 +24,11 @@ export function localJobFiles(root: string, uploadDir: string): JobFiles {
     },
     async discard(upload) {
       await rm(join(uploadDir, upload), { recursive: true, force: true });
+    },
+    async sweepUploads(accepted) {
+      const stale = (await readdir(uploadDir)).filter((name) => !accepted.has(name));
+      for (const name of stale) await rm(join(uploadDir, name), { recursive: true, force: true });
+      return stale.length;
     },
     async appendReason(id, reason) {
       await append(join(directory(id), "stdout.txt"), "");

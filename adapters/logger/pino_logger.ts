@@ -1,4 +1,4 @@
-import { type DestinationStream, type Logger as PinoInstance, pino } from "pino";
+import { type DestinationStream, type Logger as PinoInstance, pino, stdSerializers } from "pino";
 import type { Logger } from "../../src/ports/logger.ts";
 
 /** Levels of `BARTENDER_LOG_LEVEL`, most severe first. */
@@ -16,7 +16,7 @@ const PINO_LEVELS = {
 
 /** Writes one JSON object per line to `stream` (default: standard output). */
 export function pinoLogger(level: LogLevel, stream?: DestinationStream): Logger {
-  const options = { level: PINO_LEVELS[level], base: null };
+  const options = { level: PINO_LEVELS[level], base: null, serializers: { error: errorFields } };
   return wrap(stream === undefined ? pino(options) : pino(options, stream));
 }
 
@@ -28,4 +28,9 @@ function wrap(log: PinoInstance): Logger {
     error: (message, fields) => log.error(fields ?? {}, message),
     child: (fields) => wrap(log.child(fields)),
   };
+}
+
+/** Errors do not survive JSON by themselves; a text thrown in the place of an error does. */
+function errorFields(error: unknown): unknown {
+  return error instanceof Error ? stdSerializers.err(error) : error;
 }

@@ -75,7 +75,7 @@ export class DemoDaemon {
     for (const endMs = clock.monotonicMs() + PATIENCE_MS; clock.monotonicMs() < endMs; await pause(clock, 50)) {
       if (fault !== undefined) throw fault;
       if (child.exitCode !== null) throw new Error(`The daemon ended with status ${child.exitCode}`);
-      const url = /"url":"([^"]+)"/.exec(this.log())?.[1];
+      const url = /listens on (\S+)/.exec(this.log())?.[1];
       if (url === undefined) continue;
       this.#url = url;
       return;

@@ -108,7 +108,6 @@ export async function actorWorld(options: ActorWorldOptions): Promise<ActorWorld
       onRecovered: (jobs) => {
         recovered = jobs;
       },
-      edges: [],
     });
     const system = new ActorSystem({ root, clock, logger, onEvent: (event) => void events.push(event) });
     await system.start();

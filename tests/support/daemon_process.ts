@@ -154,7 +154,7 @@ async function launch(
   closeSync(log);
   for (const deadline = Date.now() + 20_000; Date.now() < deadline; await Bun.sleep(20)) {
     const text = readFileSync(logFile, "utf8");
-    const url = /"url":"([^"]+)"/.exec(text)?.[1];
+    const url = /listens on (\S+)/.exec(text)?.[1];
     if (url !== undefined) return { child, url };
     if (child.exitCode !== null) throw new Error(`The daemon ended with status ${child.exitCode}:\n${text}`);
   }

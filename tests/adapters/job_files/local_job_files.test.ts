@@ -103,3 +103,11 @@ test("discard() removes an upload, and may be repeated", async () => {
   await world.files.discard("u1");
   expect(readdirSync(world.uploads)).toEqual([]);
 });
+
+test("sweepUploads() removes what was received but never accepted", async () => {
+  using world = setup();
+  mkdirSync(join(world.uploads, "u2"));
+  writeFileSync(join(world.uploads, "u3.zip"), "half a zip");
+  expect(await world.files.sweepUploads(new Set(["u2"]))).toBe(2);
+  expect(readdirSync(world.uploads)).toEqual(["u2"]);
+});
