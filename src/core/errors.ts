@@ -80,3 +80,10 @@ export class BusyError extends BartenderError {
     super("busy", message, { retryable: true });
   }
 }
+
+/** A command could not be started; `retryable` tells a machine without room from a program that is not there. */
+export class CommandStartError extends BartenderError {
+  constructor(message: string, options: { readonly retryable: boolean; readonly cause?: unknown }) {
+    super("command_start_failed", message, options);
+  }
+}
