@@ -8,12 +8,14 @@ import { ActorSystem } from "../actors/kernel/actor_system.ts";
 import { DEFAULT_POLL_INTERVALS } from "../actors/status_poller.ts";
 import { bartenderTree } from "../actors/tree.ts";
 import { unfinishedJobs } from "../actors/unfinished_jobs.ts";
+import { localCommandRunner } from "../adapters/command_runner/local.ts";
 import { loadPicker } from "../adapters/destination_picker/load.ts";
 import { buildFileSystem } from "../adapters/file_system/build.ts";
 import { localJobFiles } from "../adapters/job_files/local_job_files.ts";
 import { openJobStore } from "../adapters/job_store/build.ts";
 import { buildScheduler } from "../adapters/scheduler/build.ts";
 import { commandEnvironment } from "../adapters/scheduler/command_environment.ts";
+import { machineLoadPerCpu } from "../adapters/scheduler/eager.ts";
 import type { DaemonInput, RunningDaemon } from "./cli/serve.ts";
 import type { DestinationConfig } from "./config/config.ts";
 import { DEFAULT_BACKOFF } from "./core/backoff.ts";
@@ -83,6 +85,13 @@ export async function startDaemon(input: DaemonInput): Promise<RunningDaemon> {
       const app = createApp({
         jobs: createJobService({ world, directory, find, clock, jobRootDir: config.jobRootDir, uploadDir }),
         applications: config.applications,
+        interactive: {
+          applications: config.interactiveApplications,
+          runner: localCommandRunner({ clock, logger }),
+          environment: commands,
+          maxLoad: 1,
+          load: machineLoadPerCpu,
+        },
         verifyToken: createTokenVerifier({
           publicKey,
           clock,

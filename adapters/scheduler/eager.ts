@@ -56,7 +56,8 @@ export function eagerScheduler(options: EagerSchedulerOptions): Scheduler {
   };
 }
 
-function machineLoadPerCpu(): number {
+/** The 1-minute load average of this machine, divided by its usable CPUs. */
+export function machineLoadPerCpu(): number {
   return (loadavg()[0] ?? 0) / availableParallelism();
 }
 

@@ -6,6 +6,9 @@ import type { Bindings, EdgeContext, EdgeDeps, Route } from "./edge.ts";
 import { Refusal } from "./refusal.ts";
 import { rawPath, rawQuery, routedPath } from "./request_path.ts";
 import { applicationRoutes } from "./routes_application.ts";
+import { discoveryRoutes } from "./routes_discovery.ts";
+import { documentationRoutes } from "./routes_documentation.ts";
+import { interactiveRoutes } from "./routes_interactive.ts";
 import { jobRoutes } from "./routes_job.ts";
 import { logRoutes } from "./routes_log.ts";
 import { serviceRoutes } from "./routes_service.ts";
@@ -19,7 +22,15 @@ const METHODS: readonly Route["method"][] = ["GET", "PUT", "POST", "DELETE"];
  */
 export function createApp(deps: EdgeDeps): Hono<{ Bindings: Bindings }> {
   const app = new Hono<{ Bindings: Bindings }>({ getPath: routedPath });
-  const routes = [...serviceRoutes(deps), ...applicationRoutes(deps), ...jobRoutes(deps), ...logRoutes(deps)];
+  const routes = [
+    ...serviceRoutes(deps),
+    ...applicationRoutes(deps),
+    ...jobRoutes(deps),
+    ...logRoutes(deps),
+    ...interactiveRoutes(deps),
+    ...discoveryRoutes(deps),
+    ...documentationRoutes(deps),
+  ];
   for (const route of routes) {
     app.on(route.method, route.path, (c) => answer(c, deps, () => route.handle(c)));
   }

@@ -1,6 +1,7 @@
 import type { Context } from "hono";
-import type { Application } from "../core/application.ts";
+import type { Application, InteractiveApplication } from "../core/application.ts";
 import type { Clock } from "../ports/clock.ts";
+import type { CommandRunner } from "../ports/command_runner.ts";
 import type { JobService } from "../ports/job_service.ts";
 import type { Logger } from "../ports/logger.ts";
 import type { VerifyToken } from "./token_verifier.ts";
@@ -23,11 +24,25 @@ export interface Route {
   handle(c: EdgeContext): Response | Promise<Response>;
 }
 
+/** What it takes to run interactive applications. */
+export interface InteractiveDeps {
+  /** Configured interactive applications by name, in the order of the configuration. */
+  readonly applications: ReadonlyMap<string, InteractiveApplication>;
+  readonly runner: CommandRunner;
+  /** The whole environment of the commands. */
+  readonly environment: Readonly<Record<string, string>>;
+  /** No command is started while {@link InteractiveDeps.load} is above. */
+  readonly maxLoad: number;
+  /** The 1-minute load average of this machine, divided by its usable CPUs. */
+  load(): number;
+}
+
 /** What the HTTP edge needs from the rest of the daemon. */
 export interface EdgeDeps {
   readonly jobs: JobService;
   /** Configured applications by name, in the order of the configuration. */
   readonly applications: ReadonlyMap<string, Application>;
+  readonly interactive: InteractiveDeps;
   readonly verifyToken: VerifyToken;
   /** Where tokens may be besides the `Authorization` header. */
   readonly tokens: { readonly allowCookie: boolean; readonly allowQuery: boolean };

@@ -1,6 +1,6 @@
-import { findJsonFault } from "./json_fault.ts";
+import { decodeUtf8, parseJson } from "./json_body.ts";
 import type { ParameterCheck } from "./parameter_check.ts";
-import { invalidParameters, type ParameterFault, Refusal } from "./refusal.ts";
+import type { ParameterFault } from "./refusal.ts";
 import { readBody } from "./request_body.ts";
 
 /** Width of the column that keeps the name. */
@@ -56,29 +56,4 @@ function faultOfName(name: unknown): ParameterFault | undefined {
 
 function isJson(contentType: string | null): boolean {
   return contentType === null || /^application\/(?:[^;]*\+)?json\s*(?:;|$)/i.test(contentType.trim());
-}
-
-function decodeUtf8(body: Uint8Array): string {
-  try {
-    return new TextDecoder("utf-8", { fatal: true }).decode(body);
-  } catch (error) {
-    throw new Refusal(400, "There was an error parsing the body", { cause: error });
-  }
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    // The runtime's own message is no contract; the fault is found again with a known wording.
-    const { msg, pos, lineno, colno } = findJsonFault(text);
-    throw invalidParameters([
-      {
-        loc: ["body", pos],
-        msg: `${msg}: line ${lineno} column ${colno} (char ${pos})`,
-        type: "value_error.jsondecode",
-        ctx: { msg, doc: text, pos, lineno, colno },
-      },
-    ]);
-  }
 }

@@ -1,5 +1,7 @@
 import { readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { systemClock } from "../../adapters/clock/system_clock.ts";
+import { localCommandRunner } from "../../adapters/command_runner/local.ts";
 import type { Application } from "../../src/core/application.ts";
 import type { JsonObject } from "../../src/core/json.ts";
 import { createApp } from "../../src/http/app.ts";
@@ -69,6 +71,13 @@ export async function edgeWorld(changes: Partial<EdgeDeps> = {}): Promise<EdgeWo
   const app = createApp({
     jobs,
     applications: new Map(applications.map((application) => [application.name, application])),
+    interactive: {
+      applications: new Map(),
+      runner: localCommandRunner({ clock: systemClock(), logger }),
+      environment: { PATH: "/usr/bin:/bin" },
+      maxLoad: 1,
+      load: () => 0,
+    },
     verifyToken: createTokenVerifier({ publicKey, clock, issuers: undefined, cacheSize: 100 }),
     tokens: { allowCookie: true, allowQuery: true },
     limits: { maxUploadBytes: 10_000_000, maxExpandedBytes: 100_000_000, maxEntries: 1000, maxRatio: 1000 },

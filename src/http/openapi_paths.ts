@@ -1,0 +1,170 @@
+import type { JsonObject } from "../core/json.ts";
+import { type OperationSketch, operation, parameter, success } from "./openapi_operation.ts";
+import { schemaRef } from "./openapi_schemas.ts";
+
+const JOB_ID = parameter("path", "jobid", { type: "integer" });
+const PATH = parameter("path", "path", { type: "string" }, "Relative to the directory of the job.");
+const MAX_DEPTH = parameter(
+  "query",
+  "max_depth",
+  { type: "integer", exclusiveMinimum: 0, default: 1 },
+  "How many levels are listed.",
+);
+const ARCHIVE = [
+  parameter("query", "archive_format", {
+    type: "string",
+    enum: [".zip", ".tar", ".tar.xz", ".tar.gz", ".tar.bz2"],
+    default: ".zip",
+  }),
+  parameter("query", "exclude", patterns(), "Patterns of file names to leave out, e.g. `*.log`."),
+  parameter("query", "exclude_dirs", patterns(), "Patterns of directory names to leave out with all below."),
+  parameter("query", "filename", { type: "string" }, "Name under which a browser saves the archive."),
+];
+
+const JOB_REFUSALS = [401, 403, 404, 422, 503] as const;
+const OUTPUT_REFUSALS = [401, 403, 404, 422, 425, 503] as const;
+const BYTES = { 200: success("application/octet-stream", { type: "string", format: "binary" }) };
+const TEXT = { 200: success("text/plain", { type: "string" }) };
+
+/** The operations that do not depend on the configuration, by path and method. */
+export const fixedPaths: JsonObject = {
+  "/api/health": {
+    get: operation({
+      operationId: "health_check",
+      description: "Answers `null` when the service and its database work.",
+      success: { 200: json({}) },
+      refusals: [503],
+      isPublic: true,
+    }),
+  },
+  "/api/live": {
+    get: operation({
+      operationId: "is_live",
+      description: "Answers `null` as long as the process works, whatever its database does.",
+      success: { 200: json({}) },
+      isPublic: true,
+    }),
+  },
+  "/api/ready": {
+    get: operation({
+      operationId: "is_ready",
+      description: "Answers `null` when requests can be served.",
+      success: { 200: json({}) },
+      refusals: [503],
+      isPublic: true,
+    }),
+  },
+  "/api/whoami": {
+    get: operation({
+      operationId: "whoami",
+      tag: "user",
+      success: { 200: json(schemaRef("User")) },
+      refusals: [401, 403],
+    }),
+  },
+  "/api/applications": {
+    get: operation({
+      operationId: "list_applications",
+      tag: "application",
+      description: "What the caller may run.",
+      success: { 200: json(schemaRef("ApplicationList")) },
+      refusals: [401, 403],
+    }),
+  },
+  "/api/job/": {
+    get: ofJob({
+      operationId: "retrieve_jobs",
+      description: "The jobs of the caller, the newest first.",
+      parameters: [
+        parameter("query", "limit", { type: "integer", minimum: 0, default: 10 }),
+        parameter("query", "offset", { type: "integer", minimum: 0, default: 0 }),
+      ],
+      success: {
+        200: json({ title: "Response Retrieve Jobs", type: "array", items: schemaRef("JobModelDTO") }),
+      },
+      refusals: [401, 403, 422, 503],
+    }),
+  },
+  "/api/job/{jobid}": {
+    get: ofJob({
+      operationId: "retrieve_job",
+      parameters: [JOB_ID],
+      success: { 200: json(schemaRef("JobModelDTO")) },
+    }),
+    delete: ofJob({
+      operationId: "delete_job",
+      description: "Ends the job when it still runs, and removes it with its files.",
+      parameters: [JOB_ID],
+      success: { 204: { description: "Successful Response" } },
+      refusals: [401, 403, 404, 409, 422, 503],
+    }),
+  },
+  "/api/job/{jobid}/name": {
+    post: ofJob({
+      operationId: "rename_job_name",
+      parameters: [JOB_ID],
+      requestBody: {
+        required: true,
+        content: {
+          "application/json": { schema: { title: "Name", type: "string", minLength: 1, maxLength: 200 } },
+        },
+      },
+      success: { 200: json({}) },
+      refusals: [400, 401, 403, 404, 413, 422, 503],
+    }),
+  },
+  "/api/job/{jobid}/files/{path}": {
+    get: ofJob({
+      operationId: "retrieve_job_file",
+      description: "A file of a completed job.",
+      parameters: [JOB_ID, PATH],
+      success: BYTES,
+      refusals: OUTPUT_REFUSALS,
+    }),
+  },
+  "/api/job/{jobid}/stdout": { get: log("retrieve_job_stdout", "standard output") },
+  "/api/job/{jobid}/stderr": { get: log("retrieve_job_stderr", "standard error output") },
+  "/api/job/{jobid}/directories": { get: directories("retrieve_job_directories", [JOB_ID]) },
+  "/api/job/{jobid}/directories/{path}": {
+    get: directories("retrieve_job_directories_from_path", [JOB_ID, PATH]),
+  },
+  "/api/job/{jobid}/archive": { get: archive("retrieve_job_directory_as_archive", [JOB_ID]) },
+  "/api/job/{jobid}/archive/{path}": { get: archive("retrieve_job_subdirectory_as_archive", [JOB_ID, PATH]) },
+};
+
+function ofJob(sketch: OperationSketch): JsonObject {
+  return operation({ tag: "job", refusals: JOB_REFUSALS, ...sketch });
+}
+
+function log(operationId: string, what: string): JsonObject {
+  const description = `The ${what} of the command of a completed job.`;
+  return ofJob({ operationId, description, parameters: [JOB_ID], success: TEXT, refusals: OUTPUT_REFUSALS });
+}
+
+function directories(operationId: string, parameters: readonly JsonObject[]): JsonObject {
+  return ofJob({
+    operationId,
+    description: "What is in a directory of a completed job.",
+    parameters: [...parameters, MAX_DEPTH],
+    success: { 200: json(schemaRef("DirectoryItem")) },
+    refusals: OUTPUT_REFUSALS,
+  });
+}
+
+function archive(operationId: string, parameters: readonly JsonObject[]): JsonObject {
+  return ofJob({
+    operationId,
+    description: "A directory of a completed job as an archive.",
+    parameters: [...parameters, ...ARCHIVE],
+    success: BYTES,
+    refusals: [401, 403, 404, 422, 425, 501, 503],
+  });
+}
+
+function json(schema: JsonObject): JsonObject {
+  return success("application/json", schema);
+}
+
+function patterns(): JsonObject {
+  return { type: "array", items: { type: "string" } };
+}
