@@ -108,17 +108,17 @@ export function combinationFault(
   scheduler: DestinationEntry["scheduler"]["type"],
   fileSystem: DestinationEntry["filesystem"]["type"],
 ): string | undefined {
-  const pair = `a ${scheduler} scheduler cannot use a ${fileSystem} file system`;
+  const pair = `${scheduler} jobs cannot use a ${fileSystem} file system`;
   switch (scheduler) {
     case "memory":
     case "eager":
-      return fileSystem === "local" ? undefined : `${pair}: its commands run on this machine (use local)`;
+      return fileSystem === "local" ? undefined : `${pair}: they run on this machine (use local)`;
     case "slurm":
     case "arq":
     case "redis":
       return fileSystem === "dirac" ? `${pair}: grid paths cannot be entered (use local or sftp)` : undefined;
     case "dirac":
-      return fileSystem === "dirac" ? undefined : `${pair}: its jobs read from grid storage (use dirac)`;
+      return fileSystem === "dirac" ? undefined : `${pair}: they read from grid storage (use dirac)`;
     default:
       return assertNever(scheduler);
   }

@@ -1,0 +1,474 @@
+import { describe, expect, test } from "bun:test";
+import { existsSync, mkdirSync, readFileSync, realpathSync, symlinkSync, writeFileSync } from "node:fs";
+import { homedir, tmpdir } from "node:os";
+import { join, relative } from "node:path";
+import type { Config } from "../../src/config/config.ts";
+import { tempDir } from "../support/temp_dir.ts";
+import { configOf, faultLines, loadIn, loadText, withDestination } from "./support/load_text.ts";
+
+const MINIMAL = "applications: {wc: {command_template: wc README.md}}\n";
+
+async function destinationOf(scheduler: string, fileSystem?: string) {
+  const config = await configOf(withDestination(scheduler, fileSystem));
+  const destination = config.destinations.get("x");
+  if (destination === undefined) throw new Error("no destination");
+  return destination;
+}
+
+describe("loadConfig()", () => {
+  test("needs no more than an application", async () => {
+    using dir = tempDir();
+    writeFileSync(join(dir.path, "config.yaml"), MINIMAL);
+    const result = await loadIn(dir.path, "accept");
+    if (!result.isValid) throw new Error(faultLines(result).join());
+    const { applications, ...rest } = result.config;
+    expect(rest).toEqual({
+      file: join(dir.path, "config.yaml"),
+      interactiveApplications: new Map(),
+      destinations: new Map([["local", { scheduler: { type: "memory", slots: 1 }, fileSystem: { type: "local" } }]]),
+      destinationPicker: { kind: "builtin", name: "pick_first", text: "bartender.picker:pick_first" },
+      jobRootDir: join(realpathSync(tmpdir()), "jobs"),
+      limits: {
+        maxUploadBytes: 10_000_000_000,
+        maxExpandedBytes: 100_000_000_000,
+        maxEntries: 1_000_000,
+        maxRatio: 1000,
+      },
+      tokens: { issuers: undefined, allowCookie: true, allowQuery: true },
+      commandEnvironment: [],
+    });
+    expect(applications.get("wc")).toMatchObject({
+      name: "wc",
+      summary: undefined,
+      description: undefined,
+      uploadNeeds: [],
+      allowedRoles: [],
+      inputSchema: undefined,
+    });
+    expect(applications.get("wc")?.command.render({})).toBe("wc README.md");
+    expect(result.warnings).toEqual([]);
+  });
+
+  test("reads every key of an application", async () => {
+    const config = await configOf(`
+applications:
+  full:
+    command_template: echo {{ n|q }}
+    input_schema: {type: object, properties: {n: {type: integer, default: 3}}, $comment: kept}
+    upload_needs: [a.txt, 5, b/c..txt]
+    allowed_roles: [admin, 7]
+    summary: 1.50
+    description: long
+`);
+    const application = config.applications.get("full");
+    expect(application).toMatchObject({
+      uploadNeeds: ["a.txt", "5", "b/c..txt"],
+      allowedRoles: ["admin", "7"],
+      summary: "1.50",
+      description: "long",
+      inputSchema: { type: "object", properties: { n: { type: "integer", default: 3 } }, $comment: "kept" },
+    });
+    expect(application?.validateForm({})).toEqual({ isValid: true, value: { n: 3 } });
+    expect(application?.validateForm({ n: "4" })).toEqual({ isValid: true, value: { n: 4 } });
+  });
+
+  test("an application without input_schema drops all fields", async () => {
+    const config = await configOf(MINIMAL);
+    expect(config.applications.get("wc")?.validateForm({ a: "b" })).toEqual({ isValid: true, value: {} });
+  });
+
+  test("reads every key of an interactive application", async () => {
+    const config = await configOf(`${MINIMAL}
+interactive_applications:
+  full:
+    command_template: echo {{ n|q }}
+    input_schema:
+      type: object
+      properties:
+        n: {type: number}
+        plot: {type: string, contentMediaType: image/png, contentEncoding: base64}
+        text: {type: string, contentMediaType: text/plain, contentEncoding: utf-8}
+        bare: {type: string, contentMediaType: text/plain}
+        other: {type: string, contentEncoding: base32}
+    timeout: 0.5
+    job_application: wc
+    summary: short
+    description: long
+  bare: {command_template: "true", input_schema: {type: object}}
+`);
+    const full = config.interactiveApplications.get("full");
+    expect(full).toMatchObject({
+      name: "full",
+      timeoutS: 0.5,
+      jobApplication: "wc",
+      summary: "short",
+      description: "long",
+    });
+    expect(full?.validateBody({ n: 1 })).toEqual({ isValid: true, value: { n: 1 } });
+    expect(full?.validateBody({ n: "1" })).toEqual({ isValid: false, violations: ["n: '1' is not of type 'number'"] });
+    expect(config.interactiveApplications.get("bare")).toMatchObject({ timeoutS: 30, jobApplication: undefined });
+  });
+
+  test("keeps the order of the file, also for names that look like numbers", async () => {
+    const config = await configOf(`
+applications:
+  b: {command_template: x}
+  10: {command_template: x}
+  2: {command_template: x}
+destinations:
+  z: &m {scheduler: {type: memory}, filesystem: {type: local}}
+  7: *m
+  a: *m
+`);
+    expect([...config.applications.keys()]).toEqual(["b", "10", "2"]);
+    expect([...config.destinations.keys()]).toEqual(["z", "7", "a"]);
+  });
+
+  test("names of members of objects are names like others", async () => {
+    const config = await configOf(
+      "applications:\n  __proto__: {command_template: x}\n  constructor: {command_template: y}",
+    );
+    expect([...config.applications.keys()]).toEqual(["__proto__", "constructor"]);
+  });
+
+  test("reads limits, tokens and command_environment", async () => {
+    const config = await configOf(`${MINIMAL}
+limits: {max_upload_bytes: 1_000, max_expanded_bytes: '2000', max_entries: 3.9, max_ratio: 1.5}
+tokens: {issuers: [a, b], allow_cookie: no, allow_query: 'off'}
+command_environment: [LD_LIBRARY_PATH]
+`);
+    expect(config.limits).toEqual({ maxUploadBytes: 1000, maxExpandedBytes: 2000, maxEntries: 3, maxRatio: 1.5 });
+    expect(config.tokens).toEqual({ issuers: ["a", "b"], allowCookie: false, allowQuery: false });
+    expect(config.commandEnvironment).toEqual(["LD_LIBRARY_PATH"]);
+  });
+
+  test("a UTF-8 byte order mark and non-ASCII text are fine", async () => {
+    const config = await configOf("\uFEFFapplications: {größe: {command_template: du, summary: Größe}}");
+    expect(config.applications.get("größe")?.summary).toBe("Größe");
+  });
+});
+
+describe("destinations", () => {
+  test("memory", async () => {
+    expect((await destinationOf("{type: memory}")).scheduler).toEqual({ type: "memory", slots: 1 });
+    expect((await destinationOf("{type: memory, slots: '3'}")).scheduler).toEqual({ type: "memory", slots: 3 });
+    expect((await destinationOf("{type: memory, slots: 2.7}")).scheduler).toEqual({ type: "memory", slots: 2 });
+  });
+
+  test("eager", async () => {
+    expect((await destinationOf("{type: eager}")).scheduler).toEqual({
+      type: "eager",
+      maxLoad: 1,
+      maxWaitS: 60,
+      timeoutS: 300,
+    });
+    expect((await destinationOf("{type: eager, max_load: 0.5, max_wait: 0, timeout: 7}")).scheduler).toEqual({
+      type: "eager",
+      maxLoad: 0.5,
+      maxWaitS: 0,
+      timeoutS: 7,
+    });
+  });
+
+  test("slurm", async () => {
+    expect((await destinationOf("{type: slurm}")).scheduler).toEqual({
+      type: "slurm",
+      ssh: undefined,
+      partition: undefined,
+      time: undefined,
+      extraOptions: [],
+      isSubmitterAccount: false,
+    });
+    const full = `{type: slurm, partition: 5, time: 1:30:00, extra_options: [--nodes 1, 7], submitter_as_account: yes,
+      ssh_config: {hostname: h, port: 10022, username: u, password: 1234, private_key: keys/id, passphrase: p,
+        known_hosts: ~/hosts, host_key_checking: false}}`;
+    expect((await destinationOf(full)).scheduler).toMatchObject({
+      type: "slurm",
+      partition: "5",
+      time: "1:30:00",
+      extraOptions: ["--nodes 1", "7"],
+      isSubmitterAccount: true,
+      ssh: {
+        hostname: "h",
+        port: 10022,
+        username: "u",
+        password: "1234",
+        passphrase: "p",
+        knownHostsFile: join(homedir(), "hosts"),
+        isHostKeyChecked: false,
+      },
+    });
+  });
+
+  test("ssh_config has the user's known hosts, port 22 and checked host keys as default", async () => {
+    const { scheduler } = await destinationOf("{type: slurm, ssh_config: {hostname: h}}");
+    expect(scheduler).toMatchObject({
+      ssh: {
+        hostname: "h",
+        port: 22,
+        username: undefined,
+        password: undefined,
+        privateKeyFile: undefined,
+        passphrase: undefined,
+        knownHostsFile: join(homedir(), ".ssh/known_hosts"),
+        isHostKeyChecked: true,
+      },
+    });
+  });
+
+  test("a private key is relative to the working directory", async () => {
+    using dir = tempDir();
+    const text = withDestination("{type: slurm, ssh_config: {hostname: h, private_key: keys/id}}");
+    writeFileSync(join(dir.path, "config.yaml"), text);
+    const result = await loadIn(dir.path, "accept");
+    expect(result.isValid && result.config.destinations.get("x")?.scheduler).toMatchObject({
+      ssh: { privateKeyFile: join(dir.path, "keys/id") },
+    });
+  });
+
+  test.each(["arq", "redis"])("%s", async (type) => {
+    expect((await destinationOf(`{type: ${type}}`)).scheduler).toEqual({
+      type: "arq",
+      redisDsn: "redis://localhost:6379",
+      queue: "arq:queue",
+      maxJobs: 10,
+      jobTimeoutS: 3600,
+    });
+    const full = `{type: ${type}, redis_dsn: "rediss://u:p@h:6380/2", queue: large, max_jobs: 2, job_timeout: PT12H}`;
+    expect((await destinationOf(full)).scheduler).toEqual({
+      type: "arq",
+      redisDsn: "rediss://u:p@h:6380/2",
+      queue: "large",
+      maxJobs: 2,
+      jobTimeoutS: 43_200,
+    });
+  });
+
+  test.each([
+    ["90", 90],
+    ["'90'", 90],
+    ["2.7", 2],
+    ["PT5M", 300],
+    ["P1D", 86_400],
+    ["00:05:00", 300],
+    ["1:30:00", 5400],
+  ])("job_timeout: %s", async (text, seconds) => {
+    expect((await destinationOf(`{type: arq, job_timeout: ${text}}`)).scheduler).toMatchObject({
+      jobTimeoutS: seconds,
+    });
+  });
+
+  test.each(["redis://localhost", "redis://h:1/0", "REDIS://h", "redis://:secret@h:1", "rediss://[::1]:6379/15"])(
+    "redis_dsn: %s",
+    async (dsn) => {
+      expect((await destinationOf(`{type: arq, redis_dsn: "${dsn}"}`)).scheduler).toMatchObject({ redisDsn: dsn });
+    },
+  );
+
+  test("sftp", async () => {
+    expect((await destinationOf("{type: slurm}", "{type: sftp, ssh_config: {hostname: h}}")).fileSystem).toMatchObject({
+      type: "sftp",
+      entry: "/",
+      ssh: { hostname: "h", port: 22 },
+    });
+    expect(
+      (await destinationOf("{type: arq}", "{type: sftp, entry: /home/x, ssh_config: {hostname: h}}")).fileSystem,
+    ).toMatchObject({ entry: "/home/x" });
+  });
+
+  test("dirac", async () => {
+    const bare = "{type: dirac, storage_element: SE}";
+    const lfn = "{type: dirac, storage_element: SE, lfn_root: /tutoVO/user/c/ciuser/jobs}";
+    const proxy = {
+      valid: undefined,
+      certFile: undefined,
+      keyFile: undefined,
+      group: undefined,
+      password: undefined,
+      minLifeS: 1800,
+      logLevel: "INFO",
+    };
+    expect(await destinationOf(bare, lfn)).toEqual({
+      scheduler: { type: "dirac", storageElement: "SE", apptainerImage: undefined, proxy },
+      fileSystem: { type: "dirac", lfnRoot: "/tutoVO/user/c/ciuser/jobs", storageElement: "SE", proxy },
+    });
+    const full = `{type: dirac, storage_element: SE, apptainer_image: /cvmfs/x.sif, proxy: {valid: 24:00, cert: /c.pem,
+      key: /k.pem, group: g, password: p, min_life: 60, log_level: DEBUG}}`;
+    expect((await destinationOf(full, lfn)).scheduler).toEqual({
+      type: "dirac",
+      storageElement: "SE",
+      apptainerImage: "/cvmfs/x.sif",
+      proxy: {
+        valid: "24:00",
+        certFile: "/c.pem",
+        keyFile: "/k.pem",
+        group: "g",
+        password: "p",
+        minLifeS: 60,
+        logLevel: "DEBUG",
+      },
+    });
+  });
+
+  test.each(["/VO/user/c/ci/", "/VO/user/c/ciuser//", "/v_1/user/C/Ci/x y/z"])("lfn_root: %s", async (root) => {
+    const fileSystem = `{type: dirac, storage_element: SE, lfn_root: "${root}"}`;
+    expect((await destinationOf("{type: dirac, storage_element: SE}", fileSystem)).fileSystem).toMatchObject({
+      lfnRoot: root,
+    });
+  });
+
+  test.each(["partition", "time", "ssh_config"])("an optional key may be empty: %s", async (key) => {
+    expect((await destinationOf(`{type: slurm, ${key}: }`)).scheduler).toMatchObject({ partition: undefined });
+    expect((await destinationOf(`{type: slurm, ${key}: null}`)).scheduler).toMatchObject({ ssh: undefined });
+  });
+
+  test("parts may be repeated by aliases and merges", async () => {
+    const config = await configOf(`${MINIMAL}
+destinations:
+  one:
+    scheduler: {type: slurm, ssh_config: &login {hostname: h, username: u}}
+    filesystem: {type: sftp, ssh_config: *login}
+  two:
+    scheduler: {type: slurm, ssh_config: {<<: *login, hostname: other}}
+    filesystem: {type: local}
+`);
+    expect(config.destinations.get("one")?.fileSystem).toMatchObject({ ssh: { hostname: "h", username: "u" } });
+    expect(config.destinations.get("two")?.scheduler).toMatchObject({ ssh: { hostname: "other", username: "u" } });
+  });
+});
+
+describe("job_root_dir", () => {
+  async function jobRoot(value: string, missing: "create" | "require" | "accept", directory: string) {
+    writeFileSync(join(directory, "config.yaml"), `job_root_dir: ${value}\n${MINIMAL}`);
+    const result = await loadIn(directory, missing);
+    return result.isValid ? result.config.jobRootDir : faultLines(result);
+  }
+
+  test("is made when missing, with its parents", async () => {
+    using dir = tempDir();
+    expect(await jobRoot("a/b", "create", dir.path)).toBe(join(dir.path, "a/b"));
+    expect(existsSync(join(dir.path, "a/b"))).toBe(true);
+  });
+
+  test("is not made when only checked, nor when something else is wrong", async () => {
+    using dir = tempDir();
+    expect(await jobRoot("a", "accept", dir.path)).toBe(join(dir.path, "a"));
+    expect(await jobRoot("a\nunknown: 1", "create", dir.path)).toEqual([
+      expect.stringContaining("config.yaml:2:1: unknown: unknown key"),
+    ]);
+    expect(existsSync(join(dir.path, "a"))).toBe(false);
+  });
+
+  test("must exist where it is required", async () => {
+    using dir = tempDir();
+    expect(await jobRoot("a", "require", dir.path)).toEqual([
+      `config.yaml:1:15: job_root_dir: file or directory at path "${dir.path}/a" does not exist`,
+    ]);
+    mkdirSync(join(dir.path, "a"));
+    expect(await jobRoot("a", "require", dir.path)).toBe(join(dir.path, "a"));
+  });
+
+  test("must be a directory", async () => {
+    using dir = tempDir();
+    writeFileSync(join(dir.path, "file"), "");
+    for (const missing of ["create", "require", "accept"] as const) {
+      expect(await jobRoot("file", missing, dir.path)).toEqual([
+        `config.yaml:1:15: job_root_dir: path "${dir.path}/file" does not point to a directory`,
+      ]);
+    }
+    expect(await jobRoot("file/below", "create", dir.path)).toEqual([
+      expect.stringContaining(
+        `config.yaml:1:15: job_root_dir: directory at path "${dir.path}/file/below" cannot be used`,
+      ),
+    ]);
+  });
+
+  test("has links resolved, also before it exists", async () => {
+    using dir = tempDir();
+    mkdirSync(join(dir.path, "real"));
+    symlinkSync("real", join(dir.path, "link"));
+    expect(await jobRoot("link", "create", dir.path)).toBe(join(dir.path, "real"));
+    expect(await jobRoot("link/new", "accept", dir.path)).toBe(join(dir.path, "real/new"));
+  });
+
+  test("may begin with ~", async () => {
+    using dir = tempDir();
+    const fromHome = relative(homedir(), dir.path);
+    expect(await jobRoot(`~/${fromHome}/jobs`, "create", dir.path)).toBe(join(dir.path, "jobs"));
+    expect(await jobRoot('"~"', "accept", dir.path)).toBe(realpathSync(homedir()));
+  });
+});
+
+describe("destination_picker", () => {
+  async function picker(
+    value: string,
+    files: readonly string[] = [],
+  ): Promise<Config["destinationPicker"] | readonly string[]> {
+    using dir = tempDir();
+    mkdirSync(join(dir.path, "work"));
+    mkdirSync(join(dir.path, "etc"));
+    for (const file of files) writeFileSync(join(dir.path, file), "");
+    writeFileSync(join(dir.path, "etc/config.yaml"), `destination_picker: "${value}"\n${MINIMAL}`);
+    const { loadConfig } = await import("../../src/config/load.ts");
+    const workingDirectory = join(dir.path, "work");
+    const result = await loadConfig({ file: "../etc/config.yaml", workingDirectory, missingJobRoot: "accept" });
+    const lines = result.isValid ? result.config.destinationPicker : faultLines(result);
+    return JSON.parse(JSON.stringify(lines).replaceAll(dir.path, "DIR"));
+  }
+
+  test.each(["pick_first", "pick_byname", "pick_byindex", "pick_round"])("%s, with a colon or a dot", async (name) => {
+    for (const text of [`bartender.picker:${name}`, `bartender.picker.${name}`]) {
+      expect(await picker(text)).toEqual({ kind: "builtin", name: name as "pick_first", text });
+    }
+  });
+
+  test("a module is looked for beside the file, then in the working directory", async () => {
+    const found = { kind: "module", exportName: "pick" };
+    expect(await picker("p.ts:pick", ["etc/p.ts", "work/p.ts"])).toMatchObject({ ...found, path: "DIR/etc/p.ts" });
+    expect(await picker("p.ts:pick", ["work/p.ts"])).toMatchObject({ ...found, path: "DIR/work/p.ts" });
+    expect(await picker("./p.js:pick", ["etc/p.js"])).toMatchObject({ ...found, path: "DIR/etc/p.js" });
+    expect(await picker("../work/p.mjs:$pick1", ["work/p.mjs"])).toMatchObject({ exportName: "$pick1" });
+    expect(await picker("p.ts:pick")).toEqual([
+      'config.yaml:1:21: destination_picker: file does not exist at path "DIR/etc/p.ts" nor at "DIR/work/p.ts"',
+    ]);
+  });
+
+  test.each([
+    ["bartender.picker:pick_rond", 'did you mean "bartender.picker:pick_round"?'],
+    ["pick_first", 'did you mean "bartender.picker:pick_first"?'],
+    ["picker.py:pick", 'Python files cannot be loaded, got "picker.py:pick"; port it to a .ts or .js file'],
+    ["/srv/picker.py:pick", "Python files cannot be loaded"],
+    ["my.module:pick", "Python modules cannot be loaded"],
+    ["custom.picker", "Python modules cannot be loaded"],
+    ["picker.ts", "expected the name of an export after the file, e.g. picker.ts:pick"],
+    ["picker.ts:", "expected the name of an export after the file"],
+    ["picker.ts:a b", "expected the name of an export after the file"],
+    ["", "expected text, got nothing"],
+  ])("%j is refused", async (text, reason) => {
+    const faults = await picker(text);
+    expect(faults).toEqual([expect.stringContaining(reason)]);
+    expect(faults).toEqual([expect.stringMatching(/^config\.yaml:1:21: destination_picker: /)]);
+  });
+});
+
+describe("warnings", () => {
+  test("an expression that reaches the shell without |q is named", async () => {
+    const result = await loadText(
+      "applications:\n  a:\n    command_template: echo {{ x }} {{ y|q }}\n    input_schema: {type: object}\n",
+    );
+    expect(result.isValid).toBe(true);
+    expect(result.warnings.length).toBe(1);
+    expect(result.warnings[0]).toMatchObject({
+      position: { line: 3, column: 23 },
+      path: ["applications", "a", "command_template"],
+    });
+    expect(result.warnings[0]?.message).toContain("reaches the shell without |q");
+  });
+});
+
+test("config-example.yaml loads without warnings", async () => {
+  const example = readFileSync(join(import.meta.dir, "../../config-example.yaml"), "utf8");
+  const result = await loadText(example);
+  expect(faultLines(result)).toEqual([]);
+  expect(result.warnings).toEqual([]);
+});
