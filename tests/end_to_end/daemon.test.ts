@@ -193,8 +193,8 @@ describe("stopping the daemon", () => {
       const startMs = performance.now();
       expect(await daemon.stop(signal)).toBe(0);
       expect(performance.now() - startMs).toBeLessThan(10_000);
-      expect(rows(daemon)).toHaveLength(1);
       expect(existsSync(join(daemon.directory, "bartender.db-wal"))).toBe(false);
+      expect(rows(daemon)).toHaveLength(1);
       await daemon.restart();
       expect((await daemon.until(id, "ok", "error")).state).toBe("ok");
     }
