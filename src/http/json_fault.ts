@@ -97,7 +97,7 @@ function scanString(text: string, start: number): number | Found {
     if (char !== "\\") continue;
     at += 1;
     if (text[at] === "u") {
-      if (!/^[0-9a-fA-F]{4}$/.test(text.slice(at + 1, at + 5))) return { msg: "Invalid \\uXXXX escape", at: at + 1 };
+      if (!/^[0-9a-fA-F]{4}$/.test(text.slice(at + 1, at + 5))) return { msg: "Invalid \\uXXXX escape", at };
       at += 4;
     } else if (at < text.length && !'"\\/bfnrt'.includes(text.charAt(at))) {
       return { msg: "Invalid \\escape", at: at - 1 };

@@ -1,4 +1,4 @@
-import { Buffer } from "node:buffer";
+import { Buffer, isUtf8 } from "node:buffer";
 import { type Entry, fromRandomAccessReader, getFileNameLowLevel, RandomAccessReader, type ZipFile } from "yauzl";
 import { messageOf } from "../core/errors.ts";
 import type { ByteSource } from "./byte_source.ts";
@@ -35,6 +35,9 @@ export interface ZipIndex {
 const CENTRAL_HEADER_SIGNATURE = 0x02014b50;
 const [STORED, DEFLATED] = [0, 8];
 const ENCRYPTED_FLAGS = 0x41;
+const UTF8_FLAG = 0x800;
+/** Unix and macOS, in the upper byte of "version made by". */
+const UNIX_HOSTS: readonly number[] = [3, 19];
 
 /** File types in the upper half of the external attributes (`stat(2)`); 0 stands for tools that write none. */
 const [TYPE_MASK, TYPE_REGULAR, TYPE_DIRECTORY] = [0o170000, 0o100000, 0o040000];
@@ -113,10 +116,16 @@ function addEntry(entry: Entry, tree: PathTree): ZipMember | undefined {
   };
 }
 
-/** By the rules of the format: UTF-8 when flagged or in an extra field, else code page 437. */
+/**
+ * By the rules of the format a name is UTF-8 when flagged or in an extra field, else in code page 437. Tools on Unix
+ * that leave the flag out write the bytes of the file name instead, which are UTF-8 nowadays.
+ */
 function nameOf(entry: Entry): string {
-  const name = getFileNameLowLevel(entry.generalPurposeBitFlag, entry.fileNameRaw, entry.extraFields, true);
-  if (name.includes("\ufffd") && !Buffer.from(name).equals(entry.fileNameRaw)) {
+  const raw = entry.fileNameRaw;
+  const isFromUnix = UNIX_HOSTS.includes(entry.versionMadeBy >>> 8);
+  const flags = isFromUnix && isUtf8(raw) ? entry.generalPurposeBitFlag | UTF8_FLAG : entry.generalPurposeBitFlag;
+  const name = getFileNameLowLevel(flags, raw, entry.extraFields, true);
+  if (name.includes("\ufffd") && !Buffer.from(name).equals(raw)) {
     throw refused(name, "has a name that is not valid UTF-8");
   }
   return name;
@@ -201,5 +210,5 @@ function openCentralDirectory(source: ByteSource): CentralDirectory {
 
 /** An entry without any name makes the library answer later than asked; it is not valid anyway. */
 function describe(fault: Error | undefined): string {
-  return fault === undefined ? "an entry has no name" : messageOf(fault);
+  return fault === undefined ? "an entry has no name" : messageOf(fault).replace(/\.$/, "");
 }

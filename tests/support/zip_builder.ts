@@ -8,6 +8,8 @@ export interface ZipEntrySpec {
   readonly isStored?: boolean;
   /** Mode of `stat(2)` with the file type, e.g. `0o100755`. */
   readonly mode?: number;
+  /** System that made the entry: 0 MS-DOS, 3 Unix (default), 19 macOS. */
+  readonly host?: number;
   readonly method?: number;
   readonly flags?: number;
   readonly crc32?: number;
@@ -130,7 +132,15 @@ function centralHeader(entry: ZipEntrySpec, record: Record): Buffer {
   ]);
   const size = (value: number): number => (entry.isZip64 === true ? 0xffffffff : value);
   return Buffer.concat([
-    fields([4, 0x02014b50], [2, 0x031e], [2, 20], [2, record.flags], [2, record.method], [4, 0], [4, record.crc]),
+    fields(
+      [4, 0x02014b50],
+      [2, ((entry.host ?? 3) << 8) | 30],
+      [2, 20],
+      [2, record.flags],
+      [2, record.method],
+      [4, 0],
+      [4, record.crc],
+    ),
     fields([4, size(record.compressedSize)], [4, size(record.size)], [2, record.name.length], [2, extra.length]),
     fields([2, 0], [2, 0], [2, 0], [4, ((entry.mode ?? 0o100644) << 16) >>> 0], [4, record.offset]),
     record.name,
