@@ -1,11 +1,14 @@
 import type { ChildProcess } from "node:child_process";
 import { constants } from "node:os";
+import { assertNever } from "../../src/core/assert_never.ts";
 import { messageOf, SchedulerUnavailableError } from "../../src/core/errors.ts";
 import type { Outcome, SchedulerStatus } from "../../src/core/job.ts";
 import type { Clock } from "../../src/ports/clock.ts";
 import type { Logger } from "../../src/ports/logger.ts";
 import { type AttemptFiles, writeReturnCode } from "./attempt_files.ts";
-import { endProcesses } from "./end_processes.ts";
+import { type Ending, endProcesses, type LastSignal } from "./end_processes.ts";
+import { examineAttempt } from "./examine_attempt.ts";
+import { afterLong } from "./long_timer.ts";
 import { outcomeOf } from "./outcome_of.ts";
 import type { ProcessTable } from "./process_table.ts";
 
@@ -60,13 +63,12 @@ interface Attempt {
 
 /** Processes of an earlier daemon do not tell when they end. */
 const POLL_MS = 500;
-/** Longest delay of a timer in JavaScript. */
-const LONGEST_DELAY_MS = 2 ** 31 - 1;
+const RUNNING: SchedulerStatus = { type: "running" };
 
 export function attemptWatcher(options: WatcherOptions): AttemptWatcher {
   const { files, table, clock, logger, timeoutS } = options;
   const attempts = new Map<string, Attempt>();
-  const sleepers = new Map<string, () => void>();
+  const endings = new Map<string, Ending>();
   let stopPoll: (() => void) | undefined;
   let isClosed = false;
 
@@ -74,20 +76,13 @@ export function attemptWatcher(options: WatcherOptions): AttemptWatcher {
     const added: Attempt = { ...found, exitSignal: undefined, ending: undefined, stopDeadline: () => {} };
     attempts.set(added.tag, added);
     if (timeoutS !== undefined) {
-      armDeadline(added, clock.monotonicMs() + timeoutS * 1000 - ageMs);
+      added.stopDeadline = afterLong(clock, timeoutS * 1000 - ageMs, () => {
+        if (table.read(added.pid) !== undefined) {
+          endInBackground(added, `Timed out after ${timeoutS} s`);
+        }
+      });
     }
     return added;
-  }
-
-  function armDeadline(attempt: Attempt, dueMs: number): void {
-    const delayMs = Math.min(Math.max(0, dueMs - clock.monotonicMs()), LONGEST_DELAY_MS);
-    attempt.stopDeadline = clock.after(delayMs, () => {
-      if (clock.monotonicMs() < dueMs) {
-        armDeadline(attempt, dueMs);
-      } else if (table.read(attempt.pid) !== undefined) {
-        endInBackground(attempt, `Timed out after ${timeoutS} s`);
-      }
-    });
   }
 
   function remove(attempt: Attempt): void {
@@ -106,7 +101,7 @@ export function attemptWatcher(options: WatcherOptions): AttemptWatcher {
       return;
     }
     if (attempt.ending !== undefined) {
-      sleepers.get(attempt.tag)?.();
+      endings.get(attempt.tag)?.wake();
     } else if (status === 0) {
       conclude(attempt, outcomeOf(0));
     } else if (signal !== null) {
@@ -120,7 +115,7 @@ export function attemptWatcher(options: WatcherOptions): AttemptWatcher {
   /** The script is gone: its record says how the command ended, or that another script runs the attempt. */
   function reconsider(attempt: Attempt): void {
     remove(attempt);
-    const status = inspect(attempt.tag, true) ?? neverBegan(attempt);
+    const status = inspect(attempt.tag, attempt.pid) ?? neverBegan(attempt);
     if (status.type === "ended") {
       options.onEnded(attempt.tag, status.outcome);
     }
@@ -132,47 +127,41 @@ export function attemptWatcher(options: WatcherOptions): AttemptWatcher {
       files.claim(attempt.tag, attempt.pid, files.headOf(table.bootId, attempt.directory));
       files.append(attempt.tag, { reason });
     });
-    return ended(undefined, reason);
+    return { type: "ended", outcome: outcomeOf(undefined, reason) };
   }
 
-  function inspect(tag: string, isGroupOurs: boolean): SchedulerStatus | undefined {
-    const before = files.read(tag);
-    if (before === undefined) {
-      return undefined;
-    }
-    const { claim } = before;
-    if (before.returnCode !== undefined && before.reason === undefined) {
-      return ended(before.returnCode);
-    }
-    if (claim !== undefined && claim.bootId !== table.bootId) {
-      return ended(before.returnCode, before.reason ?? "The command was interrupted: the machine was restarted");
-    }
-    const script = claim === undefined ? undefined : table.read(claim.pid);
-    const isRunning = script !== undefined && table.isMarked(script.pid, tag);
-    // What has just ended wrote the last line of its record after we read it.
-    const { reason, returnCode, notice } = (isRunning ? undefined : files.read(tag)) ?? before;
-    if (!isRunning && returnCode !== undefined && reason === undefined) {
-      return ended(returnCode);
-    }
-    const lostReason =
-      notice === undefined
-        ? "The command was interrupted: its process is gone and left no return code"
-        : `The command left no return code: ${notice}`;
-    if (!isRunning && table.living(claim?.pid, isGroupOurs, tag).length === 0) {
-      return ended(returnCode, reason ?? lostReason);
-    }
-    if (claim !== undefined) {
-      const { pid, directory } = claim;
-      const [startTicks, ageMs] = script === undefined ? [0, 0] : [script.startTicks, table.ageMs(script)];
-      const found = { tag, pid, directory, child: undefined, startTicks };
-      const attempt = add({ ...found, isGroupOurs: isGroupOurs || isRunning, isLost: !isRunning }, ageMs);
-      if (isRunning && reason === undefined) {
-        poll();
-      } else {
-        endInBackground(attempt, reason ?? lostReason);
+  function inspect(tag: string, pidSeenAlive?: number): SchedulerStatus | undefined {
+    const seen = examineAttempt(files, table, tag, pidSeenAlive);
+    switch (seen?.type) {
+      case undefined:
+        return undefined;
+      case "ended":
+        return seen.status;
+      case "starting":
+        return RUNNING;
+      case "running": {
+        const { script, directory, reason } = seen;
+        const { pid, startTicks } = script;
+        const found = { tag, pid, directory, child: undefined, startTicks, isGroupOurs: true, isLost: false };
+        const attempt = add(found, table.ageMs(script));
+        if (reason === undefined) {
+          poll();
+        } else {
+          // An earlier daemon was about to end it.
+          endInBackground(attempt, reason);
+        }
+        return RUNNING;
       }
+      case "abandoned": {
+        const { pid, directory, reason } = seen;
+        const isGroupOurs = pid === pidSeenAlive;
+        const found = { tag, pid, directory, child: undefined, startTicks: undefined, isGroupOurs, isLost: true };
+        endInBackground(add(found, 0), reason);
+        return RUNNING;
+      }
+      default:
+        return assertNever(seen);
     }
-    return { type: "running" };
   }
 
   function poll(): void {
@@ -226,33 +215,18 @@ export function attemptWatcher(options: WatcherOptions): AttemptWatcher {
     conclude(attempt, outcomeOf(returnCode, record?.reason ?? reason));
   }
 
-  function endAll(tag: string, groupId: number | undefined, isGroupOurs: boolean) {
-    return endProcesses({
+  function endAll(tag: string, groupId: number | undefined, isGroupOurs: boolean): Promise<LastSignal> {
+    const ending = endProcesses({
       table,
       clock,
       tag,
       groupId,
       isGroupOurs,
       graceMs: options.killGraceMs,
-      pause: (delayMs) => pause(tag, delayMs),
       onStuck: (pids) => logger.warn("Processes of a command do not end", { tag, pids }),
     });
-  }
-
-  function pause(tag: string, delayMs: number): Promise<void> {
-    return new Promise((resolve, reject) => {
-      const wake = (): void => {
-        stop();
-        sleepers.delete(tag);
-        if (isClosed) {
-          reject(new SchedulerUnavailableError("The scheduler was closed while a command was being ended"));
-        } else {
-          resolve();
-        }
-      };
-      const stop = clock.after(delayMs, wake);
-      sleepers.set(tag, wake);
-    });
+    endings.set(tag, ending);
+    return ending.done.finally(() => endings.delete(tag));
   }
 
   function bestEffort(what: string, tag: string, run: () => void): void {
@@ -272,16 +246,16 @@ export function attemptWatcher(options: WatcherOptions): AttemptWatcher {
       );
       child.once("exit", (status, signal) => onExit(attempt, status, signal));
     },
-    inspect: (tag) => (attempts.has(tag) ? { type: "running" } : inspect(tag, false)),
+    inspect: (tag) => (attempts.has(tag) ? RUNNING : inspect(tag)),
     async end(tag) {
-      const status = attempts.has(tag) ? undefined : inspect(tag, false);
+      const status = attempts.has(tag) ? undefined : inspect(tag);
       const attempt = attempts.get(tag);
       if (attempt !== undefined) {
         await beginEnding(attempt);
       } else {
         // Nothing of it should be there but what it left in the background.
         const groupId = status === undefined ? undefined : files.read(tag)?.claim?.pid;
-        await endAll(tag, groupId, false);
+        await (endings.get(tag)?.done ?? endAll(tag, groupId, false));
       }
     },
     close() {
@@ -292,8 +266,8 @@ export function attemptWatcher(options: WatcherOptions): AttemptWatcher {
         attempt.child?.unref();
       }
       attempts.clear();
-      for (const wake of [...sleepers.values()]) {
-        wake();
+      for (const ending of endings.values()) {
+        ending.abandon(new SchedulerUnavailableError("The scheduler was closed while a command was being ended"));
       }
     },
   };
@@ -301,8 +275,4 @@ export function attemptWatcher(options: WatcherOptions): AttemptWatcher {
 
 function isAdopted(attempt: Attempt): boolean {
   return attempt.child === undefined && attempt.ending === undefined;
-}
-
-function ended(returnCode: number | undefined, reason?: string): SchedulerStatus {
-  return { type: "ended", outcome: outcomeOf(returnCode, reason) };
 }

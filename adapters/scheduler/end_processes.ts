@@ -1,8 +1,8 @@
 import type { Clock } from "../../src/ports/clock.ts";
 import { codeOf, type ProcessEntry, type ProcessTable } from "./process_table.ts";
 
-/** What is to be ended, and the means to wait for it. */
-export interface Ending {
+/** What is to be ended. */
+export interface EndingOptions {
   readonly table: ProcessTable;
   readonly clock: Clock;
   readonly tag: string;
@@ -10,10 +10,21 @@ export interface Ending {
   /** See {@link ProcessTable.living}. */
   readonly isGroupOurs: boolean;
   readonly graceMs: number;
-  /** Resolves after `delayMs`, or earlier when one of the processes is known to have ended. */
-  pause(delayMs: number): Promise<void>;
   /** Told once when processes are there that SIGKILL does not end, e.g. of another account. */
   onStuck(pids: readonly number[]): void;
+}
+
+/** The last signal that was needed; undefined when nothing lived in the first place. */
+export type LastSignal = "SIGTERM" | "SIGKILL" | undefined;
+
+/** Processes on their way to their end. */
+export interface Ending {
+  /** Resolves when none lives. */
+  readonly done: Promise<LastSignal>;
+  /** Looks at once instead of after a pause: one of them is known to have ended. */
+  wake(): void;
+  /** Lets them be; `done` rejects with `error`. */
+  abandon(error: Error): void;
 }
 
 const FIRST_PAUSE_MS = 2;
@@ -23,19 +34,44 @@ const STUCK_AFTER_KILLS = 20;
 /**
  * Ends all processes of an attempt: SIGTERM, after the grace time SIGKILL, again and again until the process table
  * shows that none lives.
- *
- * @returns the last signal that was sent, undefined when nothing lived in the first place
  */
-export async function endProcesses(ending: Ending): Promise<"SIGTERM" | "SIGKILL" | undefined> {
-  const { clock, table, groupId } = ending;
-  const graceUntilMs = clock.monotonicMs() + ending.graceMs;
+export function endProcesses(options: EndingOptions): Ending {
+  let abandoned: Error | undefined;
+  let wake = (): void => {};
+  const pause = async (delayMs: number): Promise<void> => {
+    if (abandoned === undefined) {
+      await new Promise<void>((resolve) => {
+        const stop = options.clock.after(delayMs, resolve);
+        wake = () => {
+          stop();
+          resolve();
+        };
+      });
+    }
+    if (abandoned !== undefined) {
+      throw abandoned;
+    }
+  };
+  return {
+    done: untilNoneLives(options, pause),
+    wake: () => wake(),
+    abandon(error) {
+      abandoned = error;
+      wake();
+    },
+  };
+}
+
+async function untilNoneLives(options: EndingOptions, pause: (delayMs: number) => Promise<void>): Promise<LastSignal> {
+  const { clock, table, groupId } = options;
+  const graceUntilMs = clock.monotonicMs() + options.graceMs;
   const told = new Map<number, ProcessEntry>();
   let pauseMs = FIRST_PAUSE_MS;
   let kills = 0;
   for (;;) {
     // What was found once is remembered: an orphan that cleared its environment could not be found again.
     const remembered = [...told.values()].filter((entry) => isSame(table.read(entry.pid), entry));
-    const found = table.living(groupId, ending.isGroupOurs, ending.tag);
+    const found = table.living(groupId, options.isGroupOurs, options.tag);
     const left = [...new Map([...remembered, ...found].map((entry) => [entry.pid, entry])).values()];
     if (left.length === 0) {
       return kills > 0 ? "SIGKILL" : told.size > 0 ? "SIGTERM" : undefined;
@@ -58,12 +94,12 @@ export async function endProcesses(ending: Ending): Promise<"SIGTERM" | "SIGKILL
       }
     }
     if (kills === STUCK_AFTER_KILLS) {
-      ending.onStuck(left.map(({ pid }) => pid));
+      options.onStuck(left.map(({ pid }) => pid));
     }
     for (const entry of left) {
       told.set(entry.pid, entry);
     }
-    await ending.pause(pauseMs);
+    await pause(pauseMs);
     pauseMs = Math.min(pauseMs * 2, LONGEST_PAUSE_MS);
   }
 }

@@ -9,6 +9,7 @@ import { attemptFiles } from "./attempt_files.ts";
 import { idOfAttempt, isTag, parseAttemptId } from "./attempt_id.ts";
 import { attemptWatcher } from "./attempt_watcher.ts";
 import { checkJob, startFailure } from "./check_job.ts";
+import { REBOOTED } from "./examine_attempt.ts";
 import { outcomeOf } from "./outcome_of.ts";
 import { ATTEMPT_VARIABLE, type ProcessTable, processTable } from "./process_table.ts";
 import { LONGEST_ARGUMENT_BYTES, runArguments } from "./run_script.ts";
@@ -81,7 +82,7 @@ export function localProcesses(options: LocalProcessOptions): LocalProcesses {
     const status = watcher.inspect(attempt.tag);
     // The newest records may be missing after a power cut.
     return status === undefined && attempt.bootId !== table.bootId
-      ? { type: "ended", outcome: outcomeOf(undefined, "The command was interrupted: the machine was restarted") }
+      ? { type: "ended", outcome: outcomeOf(undefined, REBOOTED) }
       : status;
   }
 
@@ -105,7 +106,11 @@ export function localProcesses(options: LocalProcessOptions): LocalProcesses {
     if (known !== undefined) {
       return known;
     }
-    const child = await spawnScript(job, tag);
+    // No pause between the look and the watch, or a second call would start a second script.
+    const child = spawnScript(job, tag);
+    if (child.pid === undefined) {
+      throw startFailure(await new Promise((resolve) => child.once("error", resolve)));
+    }
     watcher.watch(tag, job.directory, child);
     setImmediate(() => {
       // Not before the caller has the id, and not after the end.
@@ -116,23 +121,18 @@ export function localProcesses(options: LocalProcessOptions): LocalProcesses {
     return idOf(tag);
   }
 
-  async function spawnScript(job: JobDescription, tag: AttemptTag): Promise<ChildProcess> {
+  function spawnScript(job: JobDescription, tag: AttemptTag): ChildProcess {
     const isLong = Buffer.byteLength(job.command) > LONGEST_ARGUMENT_BYTES;
     const scriptPath = isLong ? files.writeScript(tag, job.command) : undefined;
     const head = files.headOf(table.bootId, job.directory);
     try {
-      const child = spawn("/bin/sh", runArguments(files.pathOf(tag), head, job.command, scriptPath), {
+      return spawn("/bin/sh", runArguments(files.pathOf(tag), head, job.command, scriptPath), {
         cwd: job.directory,
         env: { ...options.environment, [ATTEMPT_VARIABLE]: tag },
         stdio: "ignore",
         detached: true,
       });
-      if (child.pid === undefined) {
-        throw await new Promise((resolve) => child.once("error", resolve));
-      }
-      return child;
     } catch (error) {
-      files.remove(tag);
       throw startFailure(error);
     }
   }
