@@ -72,6 +72,7 @@ function faultsOf(options: GenerateTokenOptions): readonly string[] {
   if (username === "" || [...username].length > MAX_USERNAME_LENGTH) {
     faults.push(`--username: expected 1 to ${MAX_USERNAME_LENGTH} characters, got ${[...username].length}`);
   }
+  if (/\p{Cc}|\p{Cs}/u.test(username)) faults.push("--username: expected no control characters");
   if (!Number.isSafeInteger(lifetimeMinutes)) {
     faults.push(`--lifetime: expected an integer of minutes, got ${lifetimeMinutes}`);
   }
