@@ -89,7 +89,7 @@ export async function startDaemon(input: DaemonInput): Promise<RunningDaemon> {
           applications: config.interactiveApplications,
           runner: localCommandRunner({ clock, logger }),
           environment: commands,
-          maxLoad: 1,
+          maxLoad: config.limits.interactiveMaxLoad,
           load: machineLoadPerCpu,
         },
         verifyToken: createTokenVerifier({

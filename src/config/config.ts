@@ -29,6 +29,12 @@ export interface UploadLimits {
   readonly maxRatio: number;
 }
 
+/** What clients may ask of the daemon at most. */
+export interface Limits extends UploadLimits {
+  /** No interactive application is started while the 1-minute load per usable CPU is above. */
+  readonly interactiveMaxLoad: number;
+}
+
 /** Which tokens are accepted. */
 export interface TokenRules {
   /** Accepted values of `iss`; undefined means any. */

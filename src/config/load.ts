@@ -20,7 +20,8 @@ import {
   type InteractiveApplicationEntry,
 } from "./schema.ts";
 import type { SchemaView } from "./schema_view.ts";
-import { parseYamlTree, type YamlNode } from "./yaml_tree.ts";
+import type { YamlNode } from "./yaml_node.ts";
+import { parseYamlTree } from "./yaml_tree.ts";
 
 export interface LoadOptions {
   /** Path of the file; relative to `workingDirectory`. */
@@ -132,6 +133,7 @@ function build(root: YamlNode, file: string, options: LoadOptions): LoadResult {
       maxExpandedBytes: complete.limits.max_expanded_bytes,
       maxEntries: complete.limits.max_entries,
       maxRatio: complete.limits.max_ratio,
+      interactiveMaxLoad: complete.limits.interactive_max_load,
     },
     tokens: {
       issuers: complete.tokens.issuers,

@@ -98,8 +98,13 @@ const limitsSchema = Type.Object(
       minimum: 1,
       default: 1000,
     }),
+    interactive_max_load: Type.Number({
+      description: "Interactive applications are refused while the 1-minute load per usable CPU is above.",
+      exclusiveMinimum: 0,
+      default: 1,
+    }),
   },
-  { description: "Limits for uploads.", additionalProperties: false, default: {} },
+  { description: "Limits for uploads and interactive applications.", additionalProperties: false, default: {} },
 );
 
 const tokensSchema = Type.Object(

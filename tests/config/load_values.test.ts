@@ -33,6 +33,7 @@ describe("loadConfig()", () => {
         maxExpandedBytes: 100_000_000_000,
         maxEntries: 1_000_000,
         maxRatio: 1000,
+        interactiveMaxLoad: 1,
       },
       tokens: { issuers: undefined, allowCookie: true, allowQuery: true },
       commandEnvironment: [],
@@ -133,11 +134,17 @@ destinations:
 
   test("reads limits, tokens and command_environment", async () => {
     const config = await configOf(`${MINIMAL}
-limits: {max_upload_bytes: 1_000, max_expanded_bytes: '2000', max_entries: 3.9, max_ratio: 1.5}
+limits: {max_upload_bytes: 1_000, max_expanded_bytes: '2000', max_entries: 3.9, max_ratio: 1.5, interactive_max_load: 2.5}
 tokens: {issuers: [a, b], allow_cookie: no, allow_query: 'off'}
 command_environment: [LD_LIBRARY_PATH]
 `);
-    expect(config.limits).toEqual({ maxUploadBytes: 1000, maxExpandedBytes: 2000, maxEntries: 3, maxRatio: 1.5 });
+    expect(config.limits).toEqual({
+      maxUploadBytes: 1000,
+      maxExpandedBytes: 2000,
+      maxEntries: 3,
+      maxRatio: 1.5,
+      interactiveMaxLoad: 2.5,
+    });
     expect(config.tokens).toEqual({ issuers: ["a", "b"], allowCookie: false, allowQuery: false });
     expect(config.commandEnvironment).toEqual(["LD_LIBRARY_PATH"]);
   });
