@@ -12,7 +12,7 @@ export interface Config {
   readonly destinationPicker: DestinationPickerConfig;
   /** Absolute, with links resolved as far as it exists. */
   readonly jobRootDir: string;
-  readonly limits: UploadLimits;
+  readonly limits: Limits;
   readonly tokens: TokenRules;
   /** Names of environment variables that commands get beside the built-in ones. */
   readonly commandEnvironment: readonly string[];
