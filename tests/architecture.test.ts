@@ -43,6 +43,10 @@ const ALLOWED: Record<Layer, { readonly layers: readonly Layer[]; readonly outsi
   },
 };
 
+const STATIC_IMPORT = /^(?:import|export)\s[^"';]*?\sfrom\s+"([^"]+)"/gm;
+const BARE_IMPORT = /^import\s+"([^"]+)"/gm;
+const DYNAMIC_IMPORT = /\bimport\(\s*"([^"]+)"/g;
+
 interface Source {
   readonly path: string;
   readonly layer: Layer;
@@ -59,9 +63,11 @@ function read(path: string): Source {
   const text = readFileSync(join(root, path), "utf8");
   const layer = layerOf(path);
   if (layer === undefined) throw new Error(`${path} belongs to no layer`);
-  const imports = [...text.matchAll(/(?:\bfrom|\bimport)\s*\(?\s*"([^"]+)"/g)].map(([, specifier = ""]) =>
-    specifier.startsWith(".") ? relative(root, resolve(root, dirname(path), specifier)) : specifier,
-  );
+  const imports = [STATIC_IMPORT, BARE_IMPORT, DYNAMIC_IMPORT]
+    .flatMap((pattern) => [...text.matchAll(pattern)])
+    .map(([, specifier = ""]) =>
+      specifier.startsWith(".") ? relative(root, resolve(root, dirname(path), specifier)) : specifier,
+    );
   return { path, layer, text, imports };
 }
 
@@ -82,6 +88,7 @@ function codeOf(source: Source): string {
 describe("the architecture", () => {
   test("is read from real files", () => {
     expect(sources.length).toBeGreaterThan(20);
+    expect(sources.find(({ path }) => path === "src/daemon.ts")?.imports).toContain("actors/tree.ts");
     expect(new Set(sources.map(({ layer }) => layer))).toEqual(new Set(LAYERS.map(([layer]) => layer)));
   });
 
