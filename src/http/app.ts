@@ -6,8 +6,11 @@ import type { Bindings, EdgeContext, EdgeDeps, Route } from "./edge.ts";
 import { Refusal } from "./refusal.ts";
 import { rawPath, rawQuery, routedPath } from "./request_path.ts";
 import { applicationRoutes } from "./routes_application.ts";
+import { archiveRoutes } from "./routes_archive.ts";
+import { directoryRoutes } from "./routes_directories.ts";
 import { discoveryRoutes } from "./routes_discovery.ts";
 import { documentationRoutes } from "./routes_documentation.ts";
+import { fileRoutes } from "./routes_files.ts";
 import { interactiveRoutes } from "./routes_interactive.ts";
 import { jobRoutes } from "./routes_job.ts";
 import { logRoutes } from "./routes_log.ts";
@@ -27,6 +30,9 @@ export function createApp(deps: EdgeDeps): Hono<{ Bindings: Bindings }> {
     ...applicationRoutes(deps),
     ...jobRoutes(deps),
     ...logRoutes(deps),
+    ...fileRoutes(deps),
+    ...directoryRoutes(deps),
+    ...archiveRoutes(deps),
     ...interactiveRoutes(deps),
     ...discoveryRoutes(deps),
     ...documentationRoutes(deps),

@@ -1,3 +1,4 @@
+import type { FileHandle } from "node:fs/promises";
 import type { Context } from "hono";
 import type { Application, InteractiveApplication } from "../core/application.ts";
 import type { Clock } from "../ports/clock.ts";
@@ -11,6 +12,11 @@ import type { UploadLimits } from "./upload_limits.ts";
 export interface Bindings {
   /** IP address of the peer; absent when the runtime does not know it. */
   readonly peerAddress?: string;
+  /**
+   * Makes a body of the bytes `start` to before `end` of an open file, which the runtime sends and closes; absent when
+   * it cannot. The response must have a `Content-Length`.
+   */
+  readonly fileBody?: (file: FileHandle, start: number, end: number) => Blob;
 }
 
 export type EdgeContext = Context<{ Bindings: Bindings }>;

@@ -35,6 +35,45 @@ export class ParameterCheck {
     return Math.min(value, rule.max);
   }
 
+  /** An integer of 1 or more. @param max larger values are lowered to it without complaint */
+  queryPositive<Absent>(name: string, absent: Absent, max: number): number | Absent {
+    const text = queryValue(this.#context, name);
+    if (text === undefined) return absent;
+    const faultsBefore = this.#faults.length;
+    const value = this.#integer(["query", name], text);
+    if (value < 1 && this.#faults.length === faultsBefore) this.add(notAbove(["query", name], 0));
+    return Math.min(value, max);
+  }
+
+  /** One of `choices`, the first when the parameter is absent. */
+  queryChoice<Choice extends string>(name: string, choices: readonly [Choice, ...Choice[]]): Choice {
+    const text = queryValue(this.#context, name);
+    const choice = text === undefined ? choices[0] : choices.find((permitted) => permitted === text);
+    if (choice !== undefined) return choice;
+    const permitted = choices.map((one) => `'${one}'`).join(", ");
+    this.add({
+      loc: ["query", name],
+      msg: `unexpected value; permitted: ${permitted}`,
+      type: "value_error.const",
+      ctx: { given: text ?? null, permitted: choices },
+    });
+    return choices[0];
+  }
+
+  /** False when the parameter is absent. */
+  queryBoolean(name: string): boolean {
+    const text = queryValue(this.#context, name)?.toLowerCase();
+    if (text !== undefined && !BOOLEANS.has(text)) {
+      this.add({ loc: ["query", name], msg: "value could not be parsed to a boolean", type: "type_error.bool" });
+    }
+    return text !== undefined && BOOLEANS.get(text) === true;
+  }
+
+  /** Every value of a repeatable parameter. */
+  queryTexts(name: string): readonly string[] {
+    return this.#context.req.queries(name) ?? [];
+  }
+
   add(fault: ParameterFault): void {
     this.#faults.push(fault);
   }
@@ -50,6 +89,12 @@ export class ParameterCheck {
     return 0;
   }
 }
+
+/** How truth may be spelled in a query. */
+const BOOLEANS = new Map([
+  ...["1", "true", "on", "yes", "t", "y"].map((text) => [text, true] as const),
+  ...["0", "false", "off", "no", "f", "n"].map((text) => [text, false] as const),
+]);
 
 /** The value of a query parameter; of a repeated one the last. */
 export function queryValue(c: EdgeContext, name: string): string | undefined {
@@ -79,6 +124,15 @@ function notAtLeast(loc: readonly string[], limit: number): ParameterFault {
     loc,
     msg: `ensure this value is greater than or equal to ${limit}`,
     type: "value_error.number.not_ge",
+    ctx: { limit_value: limit },
+  };
+}
+
+function notAbove(loc: readonly string[], limit: number): ParameterFault {
+  return {
+    loc,
+    msg: `ensure this value is greater than ${limit}`,
+    type: "value_error.number.not_gt",
     ctx: { limit_value: limit },
   };
 }

@@ -1,25 +1,47 @@
-import type { FileHandle } from "node:fs/promises";
-import { isFinished } from "../core/job.ts";
-import { authenticate } from "./authenticate.ts";
+import { isFinished, type Job } from "../core/job.ts";
+import { fileNotFound, notCompleted, requestedJob } from "./completed_job.ts";
 import type { EdgeContext, EdgeDeps, Route } from "./edge.ts";
-import { type JobFile, openJobFile } from "./job_files.ts";
-import { jobNotFound, requestedJobId } from "./parameter_check.ts";
-import { Refusal } from "./refusal.ts";
+import { fileAnswer } from "./file_body.ts";
+import { openJobFile } from "./job_files.ts";
+import { followLog } from "./log_stream.ts";
+import { startOfLastLines } from "./log_tail.ts";
 
-/** Files up to this size are sent in one piece, larger ones in pieces of it. */
-const PIECE_BYTES = 262_144;
+/** More lines than this are not given as a tail; the whole log may be. */
+const MAX_TAIL_LINES = 10_000;
 
-/** What the command of a completed job printed. */
+const HEADERS = { "content-type": "text/plain; charset=utf-8" };
+
+/**
+ * What the command of a job prints. With `tail`, the last lines, and with `follow`, what comes until the job has ended:
+ * both also while it runs.
+ */
 export function logRoutes(deps: EdgeDeps): readonly Route[] {
   const send = (fileName: string) => async (c: EdgeContext) => {
-    const { username } = await authenticate(c, deps);
-    const id = requestedJobId(c);
-    const job = await deps.jobs.get(id, username);
-    if (job === undefined) throw jobNotFound();
-    if (!isFinished(job)) throw new Refusal(425, "Job has not completed");
-    const file = await openJobFile(deps.jobs.jobRootDir, id, fileName);
-    if (file === undefined) throw new Refusal(404, "File not found");
-    return textAnswer(file, c.req.method === "HEAD");
+    const { id, job, username, parameters } = await requestedJob(c, deps, (check) => ({
+      tail: check.queryPositive("tail", undefined, MAX_TAIL_LINES),
+      isFollowed: check.queryBoolean("follow"),
+    }));
+    const { tail, isFollowed } = parameters;
+    const isDone = isFinished(job);
+    if (!isDone && !isFollowed && tail === undefined) throw notCompleted();
+    const open = () => openJobFile(deps.jobs.jobRootDir, id, fileName);
+    const file = await open();
+    if (file === undefined && isDone) throw fileNotFound();
+    let start = 0;
+    let isHandedOver = false;
+    try {
+      if (file !== undefined && tail !== undefined) start = await startOfLastLines(file, tail);
+      if (isDone || !isFollowed) {
+        if (file === undefined) return new Response(new Uint8Array(0), { headers: HEADERS });
+        isHandedOver = true;
+        return await fileAnswer(c, file.handle, { start, end: file.size }, { headers: HEADERS });
+      }
+    } finally {
+      if (!isHandedOver) await file?.handle.close();
+    }
+    if (c.req.method === "HEAD") return new Response(null, { headers: HEADERS });
+    const isAlive = () => isStillAlive(deps, job, username);
+    return new Response(followLog({ open, isAlive, clock: deps.clock, start }), { headers: HEADERS });
   };
   return [
     { method: "GET", path: "/api/job/:jobid/stdout", handle: send("stdout.txt") },
@@ -27,49 +49,13 @@ export function logRoutes(deps: EdgeDeps): readonly Route[] {
   ];
 }
 
-async function textAnswer(file: JobFile, isHead: boolean): Promise<Response> {
-  const headers = { "content-type": "text/plain; charset=utf-8", "content-length": String(file.size) };
-  if (!isHead && file.size > PIECE_BYTES) return new Response(pieces(file), { headers });
+/** A store that cannot be reached says nothing about the job: its log is followed on. */
+async function isStillAlive(deps: EdgeDeps, { id }: Job, username: string): Promise<boolean> {
   try {
-    return new Response(isHead ? null : await readStart(file.handle, file.size), { headers });
-  } finally {
-    await file.handle.close();
-  }
-}
-
-async function readStart(handle: FileHandle, size: number): Promise<Uint8Array<ArrayBuffer>> {
-  const bytes = new Uint8Array(size);
-  let filled = 0;
-  while (filled < size) {
-    const { bytesRead } = await handle.read(bytes, filled, size - filled, filled);
-    if (bytesRead === 0) throw new Error("A log file became shorter while it was read");
-    filled += bytesRead;
-  }
-  return bytes;
-}
-
-/** The bytes of a file as they were counted when it was opened, read as fast as the client takes them. */
-function pieces({ handle, size }: JobFile): ReadableStream<Uint8Array> {
-  let position = 0;
-  return new ReadableStream<Uint8Array>(
-    {
-      async pull(controller) {
-        const piece = new Uint8Array(Math.min(PIECE_BYTES, size - position));
-        const { bytesRead } = await handle.read(piece, 0, piece.length, position).catch(closeAndThrow);
-        position += bytesRead;
-        if (bytesRead > 0) controller.enqueue(piece.subarray(0, bytesRead));
-        if (bytesRead > 0 && position < size) return;
-        await handle.close();
-        if (position === size) controller.close();
-        else controller.error(new Error("A log file became shorter while it was sent"));
-      },
-      cancel: () => handle.close(),
-    },
-    { highWaterMark: 0 },
-  );
-
-  async function closeAndThrow(error: unknown): Promise<never> {
-    await handle.close();
-    throw error;
+    const job = await deps.jobs.get(id, username);
+    return job !== undefined && !isFinished(job);
+  } catch (error) {
+    deps.logger.warn("A followed job could not be asked for", { jobId: id, err: error });
+    return true;
   }
 }

@@ -1,7 +1,7 @@
 import { setImmediate } from "node:timers";
 import type { Clock } from "../ports/clock.ts";
 
-/** How long one piece of work may hold up everything else, in milliseconds. */
+/** How long one piece of work may hold up everything else unless it says otherwise, in milliseconds. */
 const TURN_MS = 10;
 
 /** Lets a long computation give way to other requests again and again. */
@@ -13,9 +13,10 @@ export interface Turns {
 /**
  * Divides the event loop between long computations: between two rounds of the loop only one of them has a turn.
  *
+ * @param turnMs how long one piece of work may hold up everything else
  * @returns makes the turns of one computation
  */
-export function turnTaking(clock: Clock): () => Turns {
+export function turnTaking(clock: Clock, turnMs = TURN_MS): () => Turns {
   let line: Promise<void> = Promise.resolve();
   const wait = (): Promise<void> => {
     line = line.then(() => new Promise((resolve) => setImmediate(resolve)));
@@ -25,7 +26,7 @@ export function turnTaking(clock: Clock): () => Turns {
     let startMs = clock.monotonicMs();
     return {
       next() {
-        if (clock.monotonicMs() - startMs < TURN_MS) return undefined;
+        if (clock.monotonicMs() - startMs < turnMs) return undefined;
         return wait().then(() => {
           startMs = clock.monotonicMs();
         });
