@@ -43,6 +43,8 @@ export interface ActorRef<M> {
 /**
  * What an actor may do, given to its factory. Each incarnation has its own: when it ends, in whatever way, its timers
  * and watches are gone, its effects are aborted, and from then on `run`, `startTimer` and `watch` do nothing.
+ *
+ * Keep it in one piece: its methods are not bound, so they cannot be taken out of it.
  */
 export interface ActorContext<M> {
   readonly self: ActorRef<M>;

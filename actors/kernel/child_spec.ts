@@ -58,7 +58,10 @@ export interface DynamicChildren {
    * @throws {SupervisorNotRunningError} while the supervisor starts, restarts or stops
    */
   startChild<M>(spec: ActorSpec<M>): ActorRef<M>;
-  /** Stops a child for good; resolves when it has ended, at once when there is none with this id. */
+  /**
+   * Stops a child for good; resolves when it has ended, at once when there is none with this id. A handler of the child
+   * itself must not wait for this, only its shutdown deadline would end that.
+   */
   stopChild(id: string): Promise<void>;
   /** How many children there are, including those that restart. */
   readonly size: number;

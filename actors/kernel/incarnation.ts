@@ -138,7 +138,8 @@ export class Incarnation<M> implements Owner<M> {
     const { path } = this.self;
     const effects = this.#belongings.runningEffects;
     this.kernel.emit({ type: "abandoned", path, isHandlerBusy: this.#isBusy, effects });
-    this.#finish(reason);
+    // A crash may have become the reason since.
+    this.#finish(this.#exit ?? reason);
   }
 
   /** Calls code of the actor; until its promise settles, no other code of the actor is called. */

@@ -106,7 +106,9 @@ export class Supervisor implements Child, ChildOwner, Task {
       lastFault: this.#record.lastFault,
       strategy: this.spec.strategy,
       budget: this.spec.budget,
-      children: this.#slots.map(({ child, goal }) => child.inspect(goal !== "rest")),
+      children: this.#slots.map(({ child, goal }) =>
+        child.inspect(this.#state === "stopped" ? willRun : goal !== "rest"),
+      ),
     };
   }
 
@@ -119,11 +121,12 @@ export class Supervisor implements Child, ChildOwner, Task {
     const index = this.#slots.findIndex((slot) => slot.child === child);
     const slot = this.#slots[index];
     if (slot === undefined || this.#exit !== undefined) return;
-    if (slot.goal === "run") {
-      if (wantsRestart(child.restart, reason)) this.#recycle(index, slot, reason);
-      else slot.goal = "rest";
+    if (slot.goal === "run" && wantsRestart(child.restart, reason)) {
+      this.#recycle(index, slot, reason);
+    } else if (slot.goal !== "recycle") {
+      slot.goal = "rest";
+      child.retire();
     }
-    if (slot.goal === "rest") child.retire();
   }
 
   turn(): void {
@@ -165,7 +168,9 @@ export class Supervisor implements Child, ChildOwner, Task {
     this.#kernel.emit({ type: "restart_planned", path: slot.child.path, delayMs: verdict.delayMs });
     for (const [index, other] of this.#slots.entries()) {
       if (!isRecycledWith(this.spec.strategy, crashed, index)) continue;
-      other.goal = other.child.restart === "temporary" ? "rest" : "recycle";
+      if (other.child.restart !== "temporary") other.goal = "recycle";
+      // One that runs does not come back; one whose first start is still to come gets it.
+      else if (other.state !== "stopped") other.goal = "rest";
     }
     if (verdict.delayMs > 0) {
       slot.cancelHold = this.#kernel.clock.after(verdict.delayMs, () => {
