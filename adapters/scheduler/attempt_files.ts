@@ -32,7 +32,8 @@ export interface AttemptRecord {
  */
 export interface AttemptFiles {
   pathOf(tag: string): string;
-  exists(tag: string): boolean;
+  /** False when the directory itself is not there, so that nothing follows from the absence of a record. */
+  areReachable(): boolean;
   /** Text of the first line after the pid. */
   headOf(bootId: string, directory: string): string;
   /** @returns undefined when the attempt never began. */
@@ -54,7 +55,7 @@ export function attemptFiles(controlDir: string): AttemptFiles {
   const scriptOf = (tag: string): string => join(controlDir, `${tag}.sh`);
   return {
     pathOf,
-    exists: (tag) => existsSync(pathOf(tag)),
+    areReachable: () => existsSync(controlDir),
     headOf: (bootId, directory) => JSON.stringify({ boot: bootId, directory }),
     read(tag) {
       const text = ifThere(() => readFileSync(pathOf(tag), "utf8"));

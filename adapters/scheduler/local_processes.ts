@@ -6,7 +6,7 @@ import type { Clock } from "../../src/ports/clock.ts";
 import type { Logger } from "../../src/ports/logger.ts";
 import type { JobDescription, Scheduler, StatusListener } from "../../src/ports/scheduler.ts";
 import { attemptFiles } from "./attempt_files.ts";
-import { idOfAttempt, isTag, parseAttemptId } from "./attempt_id.ts";
+import { type AttemptId, idOfAttempt, isTag, parseAttemptId } from "./attempt_id.ts";
 import { attemptWatcher } from "./attempt_watcher.ts";
 import { checkJob, startFailure } from "./check_job.ts";
 import { REBOOTED } from "./examine_attempt.ts";
@@ -42,7 +42,7 @@ const DEFAULT_GRACE_MS = 5000;
  * Commands as processes of this machine, each in a session of its own, that live on when the daemon ends.
  *
  * A job has ended when its command has; what the command left in the background is let alone until `cancel`, which
- * ends that too. An id is definite: a known one never becomes unknown but by `forget`.
+ * ends that too. About an id of ours there is always a definite answer.
  */
 export function localProcesses(options: LocalProcessOptions): LocalProcesses {
   const table = options.table ?? processTable();
@@ -76,14 +76,22 @@ export function localProcesses(options: LocalProcessOptions): LocalProcesses {
 
   function statusOf(id: SchedulerJobId): SchedulerStatus | undefined {
     const attempt = parseAttemptId(id);
-    if (attempt === undefined) {
-      return undefined;
+    return attempt === undefined ? undefined : (watcher.inspect(attempt.tag) ?? statusWithoutRecord(attempt));
+  }
+
+  /** The record may not be there yet, or not any more: after a power cut, or taken away by a cleaner of old files. */
+  function statusWithoutRecord({ tag, bootId }: AttemptId): SchedulerStatus {
+    if (bootId !== table.bootId) {
+      return { type: "ended", outcome: outcomeOf(undefined, REBOOTED) };
     }
-    const status = watcher.inspect(attempt.tag);
-    // The newest records may be missing after a power cut.
-    return status === undefined && attempt.bootId !== table.bootId
-      ? { type: "ended", outcome: outcomeOf(undefined, REBOOTED) }
-      : status;
+    if (!files.areReachable()) {
+      throw new SchedulerUnavailableError(`The directory of records is gone: ${options.controlDir}`);
+    }
+    if (table.living(undefined, false, tag).length > 0) {
+      return { type: "running" };
+    }
+    const reason = "The command was interrupted: its process and its record are gone";
+    return watcher.inspect(tag) ?? { type: "ended", outcome: outcomeOf(undefined, reason) };
   }
 
   /** Runs `look` while open; what goes wrong with the files or processes is no statement about a job. */

@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { readFileSync, writeFileSync } from "node:fs";
+import { readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { idOfAttempt } from "../../../adapters/scheduler/attempt_id.ts";
 import { memoryScheduler } from "../../../adapters/scheduler/memory.ts";
@@ -154,6 +154,26 @@ test("a stranger that got the number of the process is neither taken for the job
   await gone;
 });
 
+test("a job without a record runs as long as its process does, and then counts as interrupted", async () => {
+  await using world = open();
+  const directory = await world.makeDirectory();
+  const tag = freshTag();
+  const id = await world.scheduler.submit(jobIn(directory, WAITS_FOR_GO), tag, signal);
+  await pidsIn(world, directory, "pids");
+  rmSync(join(world.options.controlDir, tag));
+  const next = await world.reopen();
+  expect((await next.statuses([id], signal)).get(id)).toEqual({ type: "running" });
+  await world.write(directory, "go", "");
+  expect(await untilEnded(next, id)).toMatchObject({ isOk: false, returnCode: null });
+});
+
+test("nothing is concluded while the directory of records is gone", async () => {
+  await using world = open();
+  const { id } = await run(world, "true");
+  rmSync(world.options.controlDir, { recursive: true });
+  await expect(world.scheduler.statuses([id], signal)).rejects.toBeInstanceOf(SchedulerUnavailableError);
+});
+
 test.each(["", "47", '4711 {"boot":"x","dir'])("a record that was cut off to %p is an interruption", async (text) => {
   await using world = open();
   const tag = freshTag();
@@ -210,6 +230,21 @@ test("cancel() ends stopped processes, and those that left group, session and en
   for (const pid of pids) {
     expect(await world.isAlive(pid)).toBe(false);
   }
+});
+
+test.each([
+  ["starts another process on SIGTERM", "trap 'sleep 300; exit 0' TERM; echo $$ >>pids; while :; do sleep 0.02; done"],
+  [
+    "missed SIGTERM, as a shell's child between fork and exec does",
+    "trap 'trap - TERM; m=1' TERM; echo $$ >>pids; until [ $m ]; do sleep 0.02; done; exec sleep 300",
+  ],
+])("cancel() does not need the grace time for a command that %s", async (_, command) => {
+  await using world = openLocalWorld((options) => memoryScheduler({ ...options, slots: 2 }), { killGraceMs: 60_000 });
+  const directory = await world.makeDirectory();
+  const id = await world.scheduler.submit(jobIn(directory, command), freshTag(), signal);
+  const [pid = 0] = await pidsIn(world, directory, "pids");
+  await world.scheduler.cancel(id, signal);
+  expect(await world.isAlive(pid)).toBe(false);
 });
 
 test("cancel() that is called off throws, and the command is ended all the same", async () => {
