@@ -3,7 +3,7 @@ import { type ParsedCommandTemplate, parseCommandTemplate } from "../core/comman
 import { BartenderError } from "../core/errors.ts";
 import type { JsonObject } from "../core/json.ts";
 import type { KeyPath } from "./finding.ts";
-import { type CompiledInputSchema, compileInputSchema } from "./input_schema.ts";
+import { type CompiledSchema, compileBodySchema, compileFormSchema } from "./input_schema.ts";
 import { didYouMean } from "./nearest.ts";
 import type { Report } from "./report.ts";
 import type { ApplicationEntry, InteractiveApplicationEntry } from "./schema.ts";
@@ -21,7 +21,7 @@ export function buildApplication(
 ): Application | undefined {
   const path = ["applications", name];
   const command = buildTemplate(entry.command_template, [...path, "command_template"], report);
-  const schema = buildInputSchema(entry.input_schema, [...path, "input_schema"], report);
+  const schema = buildSchema(compileFormSchema, entry.input_schema, [...path, "input_schema"], report);
   if (command === undefined || (entry.input_schema !== undefined && schema === undefined)) {
     return undefined;
   }
@@ -33,7 +33,7 @@ export function buildApplication(
     uploadNeeds: entry.upload_needs ?? [],
     allowedRoles: entry.allowed_roles ?? [],
     inputSchema: entry.input_schema,
-    validateForm: (fields) => schema?.validateForm(fields) ?? { isValid: true, value: {} },
+    validateForm: (fields) => schema?.validate(fields) ?? { isValid: true, value: {} },
   };
 }
 
@@ -52,7 +52,7 @@ export function buildInteractiveApplication(
 ): InteractiveApplication | undefined {
   const path = ["interactive_applications", name];
   const command = buildTemplate(entry.command_template, [...path, "command_template"], report);
-  const schema = buildInputSchema(entry.input_schema, [...path, "input_schema"], report);
+  const schema = buildSchema(compileBodySchema, entry.input_schema, [...path, "input_schema"], report);
   const jobApplication = entry.job_application;
   if (jobApplication !== undefined && !applications.includes(jobApplication)) {
     report.fault(
@@ -79,16 +79,8 @@ export function buildInteractiveApplication(
     inputSchema: entry.input_schema,
     timeoutS: entry.timeout,
     jobApplication,
-    validateBody: schema.validateBody,
+    validateBody: schema.validate,
   };
-}
-
-/** An expression whose value reaches the shell without the filter `q`. */
-interface UnquotedExpression {
-  readonly expression: string;
-  /** Place in the template. */
-  readonly line: number;
-  readonly column: number;
 }
 
 function buildTemplate(source: string | undefined, path: KeyPath, report: Report): ParsedCommandTemplate | undefined {
@@ -96,10 +88,12 @@ function buildTemplate(source: string | undefined, path: KeyPath, report: Report
     return undefined;
   }
   try {
-    const template: ParsedCommandTemplate & { readonly unquotedExpressions?: readonly UnquotedExpression[] } =
-      parseCommandTemplate(source);
-    for (const { expression, line, column } of template.unquotedExpressions ?? []) {
-      report.warn(path, `${expression} reaches the shell without |q (line ${line}, column ${column} of the template)`);
+    const template = parseCommandTemplate(source);
+    for (const { expression, line, column } of template.unquotedExpressions) {
+      report.warn(
+        path,
+        `{{ ${expression} }} reaches the shell without |q (line ${line}, column ${column} of the template)`,
+      );
     }
     return template;
   } catch (error) {
@@ -111,15 +105,16 @@ function buildTemplate(source: string | undefined, path: KeyPath, report: Report
   }
 }
 
-function buildInputSchema(
+function buildSchema<Input>(
+  compile: (schema: JsonObject) => CompiledSchema<Input>,
   schema: JsonObject | undefined,
   path: KeyPath,
   report: Report,
-): Extract<CompiledInputSchema, { isValid: true }> | undefined {
+): Extract<CompiledSchema<Input>, { isValid: true }> | undefined {
   if (schema === undefined) {
     return undefined;
   }
-  const compiled = compileInputSchema(schema);
+  const compiled = compile(schema);
   if (compiled.isValid) {
     return compiled;
   }

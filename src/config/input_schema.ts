@@ -6,23 +6,43 @@ import { convertFormFields } from "./form_values.ts";
 import { follow, metaSchemaFaults, type SchemaFault } from "./meta_schema.ts";
 import { violationSentences } from "./violations.ts";
 
-/** An `input_schema`, compiled once. */
-export type CompiledInputSchema =
-  | {
-      readonly isValid: true;
-      /** Converts form fields, fills in defaults, validates. */
-      validateForm(fields: Readonly<Record<string, string>>): Validation<JsonObject>;
-      /** Validates as it is. */
-      validateBody(body: JsonValue): Validation<JsonObject>;
-    }
+/** An `input_schema`, compiled once, or what is wrong with it. */
+export type CompiledSchema<Input> =
+  | { readonly isValid: true; validate(input: Input): Validation<JsonObject> }
   | { readonly isValid: false; readonly faults: readonly SchemaFault[] };
 
 /**
- * Compiles a JSON Schema (draft 2020-12) of form fields or of a body.
+ * Compiles the schema of form fields. Validation converts the fields, fills in defaults, then judges.
  *
- * Unknown keywords are ignored and `format` is not checked, as the specification says for annotations.
+ * @param schema JSON Schema of draft 2020-12; unknown keywords and `format` are annotations
  */
-export function compileInputSchema(schema: JsonObject): CompiledInputSchema {
+export function compileFormSchema(schema: JsonObject): CompiledSchema<Readonly<Record<string, string>>> {
+  const compiled = compile(schema, true);
+  if (!compiled.isValid) {
+    return compiled;
+  }
+  const faults = defaultFaults(compiled.judge, schema);
+  return faults.length > 0
+    ? { isValid: false, faults }
+    : { isValid: true, validate: (fields) => validated(compiled.judge, convertFormFields(schema, fields)) };
+}
+
+/**
+ * Compiles the schema of a body. Validation judges it as it is: nothing is converted or filled in.
+ *
+ * @param schema JSON Schema of draft 2020-12; unknown keywords and `format` are annotations
+ */
+export function compileBodySchema(schema: JsonObject): CompiledSchema<JsonValue> {
+  const compiled = compile(schema, false);
+  return compiled.isValid ? { isValid: true, validate: (body) => validated(compiled.judge, body) } : compiled;
+}
+
+function compile(
+  schema: JsonObject,
+  useDefaults: boolean,
+):
+  | { readonly isValid: true; readonly judge: ValidateFunction }
+  | { readonly isValid: false; readonly faults: readonly SchemaFault[] } {
   if (schema.type !== "object") {
     const got = schema.type === undefined ? "no type" : JSON.stringify(schema.type);
     return { isValid: false, faults: [{ path: [], message: `input_schema should have type=object, got ${got}` }] };
@@ -31,23 +51,11 @@ export function compileInputSchema(schema: JsonObject): CompiledInputSchema {
   if (faults.length > 0) {
     return { isValid: false, faults };
   }
-  let withDefaults: ValidateFunction;
-  let asIs: ValidateFunction;
   try {
-    withDefaults = makeAjv(true).compile(schema as AnySchemaObject);
-    asIs = makeAjv(false).compile(schema as AnySchemaObject);
+    return { isValid: true, judge: makeAjv(useDefaults).compile(schema as AnySchemaObject) };
   } catch (error) {
     return { isValid: false, faults: [{ path: [], message: `not a usable JSON Schema: ${messageOf(error)}` }] };
   }
-  const badDefaults = defaultFaults(withDefaults, schema);
-  if (badDefaults.length > 0) {
-    return { isValid: false, faults: badDefaults };
-  }
-  return {
-    isValid: true,
-    validateForm: (fields) => validated(withDefaults, convertFormFields(schema, fields)),
-    validateBody: (body) => validated(asIs, body),
-  };
 }
 
 /** A new instance for each schema, so that an $id of one application does not collide with another's. */
@@ -60,6 +68,8 @@ function makeAjv(useDefaults: boolean): Ajv2020 {
     meta: false,
     validateSchema: false,
     validateFormats: false,
+    // Halves the time to compile.
+    code: { optimize: false },
     // A field called `toString` is neither there nor given by its inherited namesake.
     ownProperties: true,
     useDefaults,
@@ -67,12 +77,12 @@ function makeAjv(useDefaults: boolean): Ajv2020 {
   });
 }
 
-function validated(validate: ValidateFunction, value: JsonValue): Validation<JsonObject> {
-  if (validate(value)) {
+function validated(judge: ValidateFunction, value: JsonValue): Validation<JsonObject> {
+  if (judge(value)) {
     // The schema has `type: object`.
     return { isValid: true, value: value as JsonObject };
   }
-  return { isValid: false, violations: violationSentences(validate.errors ?? []) };
+  return { isValid: false, violations: violationSentences(judge.errors ?? []) };
 }
 
 /** `__proto__` is skipped by the validator and `$async` would change how it answers. */
@@ -91,12 +101,12 @@ function reservedNames(schema: JsonValue, path: readonly (string | number)[]): r
 }
 
 /** Defaults of fields are filled in and validated with each form, so one that does not fit would refuse them all. */
-function defaultFaults(validate: ValidateFunction, schema: JsonObject): readonly SchemaFault[] {
+function defaultFaults(judge: ValidateFunction, schema: JsonObject): readonly SchemaFault[] {
   const onlyDefaults: JsonObject = {};
-  if (validate(onlyDefaults)) {
+  if (judge(onlyDefaults)) {
     return [];
   }
-  const errors = validate.errors ?? [];
+  const errors = judge.errors ?? [];
   return Object.keys(onlyDefaults).flatMap((name) => {
     const ofField = errors.filter((error) => follow(onlyDefaults, error.instancePath).path[0] === name);
     const message = `does not fit: ${violationSentences(ofField).join("; ")}`;

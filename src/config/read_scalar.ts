@@ -1,7 +1,7 @@
 import { didYouMean } from "./nearest.ts";
 import { parseBoolean, parseSettingNumber } from "./scalars.ts";
 import type { SchemaView } from "./schema_view.ts";
-import type { YamlNode, YamlScalar } from "./yaml_tree.ts";
+import type { YamlNode, YamlScalar } from "./yaml_node.ts";
 
 export type ScalarReading =
   | { readonly isValid: true; readonly value: string | number | boolean }

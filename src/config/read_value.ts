@@ -4,7 +4,7 @@ import { didYouMean, nearest } from "./nearest.ts";
 import { describeNode, readScalar } from "./read_scalar.ts";
 import type { Report } from "./report.ts";
 import { knownKeys, type SchemaView, variantNames } from "./schema_view.ts";
-import type { YamlMap, YamlNode } from "./yaml_tree.ts";
+import type { YamlMap, YamlNode } from "./yaml_node.ts";
 
 /**
  * Reads `node` as `schema` describes it: converts scalars, fills in defaults, reports all that does not fit.

@@ -1,5 +1,5 @@
 import { byPosition, type Finding, type KeyPath } from "./finding.ts";
-import { positionOf, type YamlNode } from "./yaml_tree.ts";
+import { positionOf, type YamlNode } from "./yaml_node.ts";
 
 /** Collects all that is wrong with a file, so that it can be told at once. */
 export interface Report {

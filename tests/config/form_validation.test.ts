@@ -1,11 +1,13 @@
 import { describe, expect, test } from "bun:test";
-import { compileInputSchema } from "../../src/config/input_schema.ts";
+import { compileBodySchema, compileFormSchema } from "../../src/config/input_schema.ts";
 import type { JsonObject, JsonValue } from "../../src/core/json.ts";
 
 function compile(schema: JsonObject) {
-  const compiled = compileInputSchema(schema);
-  if (!compiled.isValid) throw new Error(JSON.stringify(compiled.faults));
-  return compiled;
+  const form = compileFormSchema(schema);
+  const body = compileBodySchema(schema);
+  if (!form.isValid) throw new Error(JSON.stringify(form.faults));
+  if (!body.isValid) throw new Error(JSON.stringify(body.faults));
+  return { validateForm: form.validate, validateBody: body.validate };
 }
 
 /** Schema of one field. */
@@ -203,6 +205,20 @@ describe("validateBody()", () => {
     ]);
   });
 
+  test("a value that is wrong in very many ways is answered quickly and shortly", () => {
+    const schema = {
+      type: "object",
+      additionalProperties: false,
+      properties: { x: { items: { anyOf: [{ type: "string" }] } } },
+    };
+    const extra = Object.fromEntries(Array.from({ length: 100_000 }, (_, i) => [`k${i}`, i]));
+    const violations = bodyViolations(schema, { x: Array.from({ length: 100_000 }, (_, i) => i), ...extra });
+    expect(violations.length).toBeLessThanOrEqual(100);
+    expect(violations.join().length).toBeLessThan(20_000);
+    const [names = ""] = bodyViolations({ type: "object", additionalProperties: false }, extra);
+    expect(names.length).toBeLessThan(500);
+  });
+
   test("long values are cut", () => {
     const [violation = ""] = bodyViolations(field({ maxLength: 5 }), { x: "y".repeat(100_000) });
     expect(violation.length).toBeLessThan(250);
@@ -214,9 +230,9 @@ describe("validateBody()", () => {
   });
 });
 
-describe("compileInputSchema()", () => {
+describe("compileFormSchema()", () => {
   function faults(schema: JsonObject) {
-    const compiled = compileInputSchema(schema);
+    const compiled = compileFormSchema(schema);
     return compiled.isValid ? [] : compiled.faults.map(({ path, message }) => [path.join("."), message]);
   }
 

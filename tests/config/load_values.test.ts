@@ -469,7 +469,7 @@ describe("warnings", () => {
       position: { line: 3, column: 23 },
       path: ["applications", "a", "command_template"],
     });
-    expect(result.warnings[0]?.message).toContain("reaches the shell without |q");
+    expect(result.warnings[0]?.message).toBe("{{ x }} reaches the shell without |q (line 1, column 9 of the template)");
   });
 });
 

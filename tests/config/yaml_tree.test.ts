@@ -1,6 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { formatFinding } from "../../src/config/finding.ts";
-import { parseYamlTree, positionOf, type YamlNode } from "../../src/config/yaml_tree.ts";
+import { positionOf, type YamlNode } from "../../src/config/yaml_node.ts";
+import { parseYamlTree } from "../../src/config/yaml_tree.ts";
 
 function rootOf(text: string): YamlNode {
   const tree = parseYamlTree(text);
