@@ -202,7 +202,10 @@ test.each(MUTATIONS.map((mutation) => [mutation.fault, mutation] as const))(
     for (const folder of FOLDERS) cpSync(join(PROJECT, folder), join(dir.path, folder), { recursive: true });
     mutate(join(dir.path, "actors/kernel", mutation.file), mutation);
     const main = join(dir.path, "tests/actors/kernel/explorer/main.ts");
-    const run = spawnSync(process.execPath, [main, "1", String(PROGRAMS)], { encoding: "utf8", timeout: 60_000 });
+    const run = spawnSync(process.execPath, [main, "1", String(PROGRAMS), "--brief"], {
+      encoding: "utf8",
+      timeout: 60_000,
+    });
     expect(run.stdout).toStartWith("seed ");
     expect(run.status).toBe(1);
   },

@@ -8,10 +8,8 @@ import { type Entry, Violation } from "./trace.ts";
 /** A program that broke a guarantee. */
 export interface Finding {
   readonly seed: number;
-  readonly violation: Violation;
-  /** Shrunk as far as it still breaks the same guarantee. */
   readonly program: Program;
-  readonly text: string;
+  readonly violation: Violation;
 }
 
 /** Runs the programs of `count` seeds from `firstSeed`. @returns the first that breaks a guarantee, if any. */
@@ -19,23 +17,30 @@ export async function explore(firstSeed: number, count: number): Promise<Finding
   for (let seed = firstSeed; seed < firstSeed + count; seed++) {
     const program = programOf(seed);
     const violation = await violationOf(program);
-    if (violation !== undefined) return await describe(seed, program, violation);
+    if (violation !== undefined) return { seed, program, violation };
   }
   return undefined;
 }
 
-async function describe(seed: number, program: Program, violation: Violation): Promise<Finding> {
-  const { guarantee } = violation;
-  const smallest = await shrink(program, async (smaller) => (await violationOf(smaller))?.guarantee === guarantee);
-  const last = (await violationOf(smallest)) ?? violation;
-  const text = [
-    `seed ${seed} breaks "${last.message}"`,
-    `Run it again with BARTENDER_SEED=${seed}. Shrunk to:`,
-    JSON.stringify(smallest, null, 1),
-    "What was seen:",
-    ...(await runProgram(smallest)).map(lineOf),
+/** The finding in one line. */
+export function summaryOf({ seed, violation }: Finding): string {
+  return `seed ${seed} breaks "${violation.message}"`;
+}
+
+/** Shrinks the program as far as it still breaks the same guarantee. @returns it, and what was seen, for people. */
+export async function reportOf(finding: Finding): Promise<string> {
+  const { guarantee } = finding.violation;
+  const program = await shrink(
+    finding.program,
+    async (smaller) => (await violationOf(smaller))?.guarantee === guarantee,
+  );
+  return [
+    summaryOf(finding),
+    `Run it again with BARTENDER_SEED=${finding.seed}. Shrunk to:`,
+    JSON.stringify(program, null, 1),
+    `which breaks "${(await violationOf(program))?.message}". What was seen:`,
+    ...(await runProgram(program)).map(lineOf),
   ].join("\n");
-  return { seed, violation: last, program: smallest, text };
 }
 
 async function violationOf(program: Program): Promise<Violation | undefined> {

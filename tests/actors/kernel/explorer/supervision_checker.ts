@@ -10,6 +10,7 @@ import {
   isOrdered,
   type ModelNode,
   modelOf,
+  overdueOf,
   payRestart,
   stateOf,
 } from "./supervision_model.ts";
