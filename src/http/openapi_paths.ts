@@ -10,6 +10,10 @@ const MAX_DEPTH = parameter(
   { type: "integer", exclusiveMinimum: 0, default: 1 },
   "How many levels are listed.",
 );
+const LOG = [
+  parameter("query", "tail", { type: "integer", exclusiveMinimum: 0 }, "Only so many lines from the end."),
+  parameter("query", "follow", { type: "boolean", default: false }, "Go on until the job has ended."),
+];
 const ARCHIVE = [
   parameter("query", "archive_format", {
     type: "string",
@@ -137,8 +141,13 @@ function ofJob(sketch: OperationSketch): JsonObject {
 }
 
 function log(operationId: string, what: string): JsonObject {
-  const description = `The ${what} of the command of a completed job.`;
-  return ofJob({ operationId, description, parameters: [JOB_ID], success: TEXT, refusals: OUTPUT_REFUSALS });
+  return ofJob({
+    operationId,
+    description: `The ${what} of the command of a completed job; with \`tail\` or \`follow\` also while it runs.`,
+    parameters: [JOB_ID, ...LOG],
+    success: TEXT,
+    refusals: OUTPUT_REFUSALS,
+  });
 }
 
 function directories(operationId: string, parameters: readonly JsonObject[]): JsonObject {

@@ -11,6 +11,52 @@ export function schemaRef(name: keyof typeof openApiSchemas): JsonObject {
 
 /** What requests and answers look like, by the names under which generated clients know them. */
 export const openApiSchemas = {
+  ApplicationInfo: {
+    title: "ApplicationInfo",
+    description: "An application, or an interactive one.",
+    type: "object",
+    required: ["name", "summary", "description", "input_schema"],
+    properties: {
+      name: { title: "Name", type: "string" },
+      summary: { title: "Summary", type: ["string", "null"] },
+      description: { title: "Description", type: ["string", "null"] },
+      input_schema: {
+        title: "Input Schema",
+        type: ["object", "null"],
+        additionalProperties: true,
+        description: "JSON Schema of the form fields beside the upload, or of the body; null when there are none.",
+      },
+      upload_needs: {
+        title: "Upload Needs",
+        type: "array",
+        items: { type: "string" },
+        description: "Files that must be in the archive.",
+      },
+      job_application: {
+        title: "Job Application",
+        type: ["string", "null"],
+        description: "Which jobs an interactive application is for; null means any.",
+      },
+    },
+  },
+  ApplicationList: {
+    title: "ApplicationList",
+    description: "What the caller may run, in the order of the configuration.",
+    type: "object",
+    required: ["applications", "interactive_applications"],
+    properties: {
+      applications: {
+        title: "Applications",
+        type: "array",
+        items: { $ref: "#/components/schemas/ApplicationInfo" },
+      },
+      interactive_applications: {
+        title: "Interactive Applications",
+        type: "array",
+        items: { $ref: "#/components/schemas/ApplicationInfo" },
+      },
+    },
+  },
   DirectoryItem: {
     title: "DirectoryItem",
     type: "object",
@@ -95,52 +141,6 @@ export const openApiSchemas = {
       loc: { title: "Location", type: "array", items: { anyOf: [{ type: "string" }, { type: "integer" }] } },
       msg: { title: "Message", type: "string" },
       type: { title: "Error Type", type: "string" },
-    },
-  },
-  ApplicationInfo: {
-    title: "ApplicationInfo",
-    description: "An application, or an interactive one.",
-    type: "object",
-    required: ["name", "summary", "description", "input_schema"],
-    properties: {
-      name: { title: "Name", type: "string" },
-      summary: { title: "Summary", type: ["string", "null"] },
-      description: { title: "Description", type: ["string", "null"] },
-      input_schema: {
-        title: "Input Schema",
-        type: ["object", "null"],
-        additionalProperties: true,
-        description: "JSON Schema of the form fields beside the upload, or of the body; null when there are none.",
-      },
-      upload_needs: {
-        title: "Upload Needs",
-        type: "array",
-        items: { type: "string" },
-        description: "Files that must be in the archive.",
-      },
-      job_application: {
-        title: "Job Application",
-        type: ["string", "null"],
-        description: "Which jobs an interactive application is for; null means any.",
-      },
-    },
-  },
-  ApplicationList: {
-    title: "ApplicationList",
-    description: "What the caller may run, in the order of the configuration.",
-    type: "object",
-    required: ["applications", "interactive_applications"],
-    properties: {
-      applications: {
-        title: "Applications",
-        type: "array",
-        items: { $ref: "#/components/schemas/ApplicationInfo" },
-      },
-      interactive_applications: {
-        title: "Interactive Applications",
-        type: "array",
-        items: { $ref: "#/components/schemas/ApplicationInfo" },
-      },
     },
   },
 } satisfies JsonObject;

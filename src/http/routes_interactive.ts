@@ -4,17 +4,17 @@ import { join } from "node:path";
 import type { InteractiveApplication } from "../core/application.ts";
 import { CommandStartError } from "../core/errors.ts";
 import type { JobId } from "../core/ids.ts";
-import { isFinished, type Job } from "../core/job.ts";
+import type { Job } from "../core/job.ts";
 import type { JsonObject } from "../core/json.ts";
 import { TemplateRenderError } from "../core/template_errors.ts";
 import type { CommandOutput, CommandResult } from "../ports/command_runner.ts";
 import { jsonAnswer } from "./answer.ts";
-import { authenticate } from "./authenticate.ts";
+import { completedJob, fileNotFound } from "./completed_job.ts";
 import type { EdgeContext, EdgeDeps, Route } from "./edge.ts";
 import { type EmbeddedFile, embeddedFiles, writeEmbeddedFiles } from "./embedded_files.ts";
 import { decodeUtf8, parseJson } from "./json_body.ts";
 import { oneAtATime } from "./one_at_a_time.ts";
-import { jobNotFound, requestedJobId } from "./parameter_check.ts";
+import { jobNotFound } from "./parameter_check.ts";
 import { invalidParameters, Refusal } from "./refusal.ts";
 import { readBody } from "./request_body.ts";
 
@@ -42,8 +42,7 @@ export function interactiveRoutes(deps: EdgeDeps): readonly Route[] {
   const turns = oneAtATime<JobId>(deps.clock);
 
   const runInJob = async (c: EdgeContext): Promise<Response> => {
-    const { username } = await authenticate(c, deps);
-    const job = await completedJob(deps, requestedJobId(c), username);
+    const { job, username } = await completedJob(c, deps, () => undefined);
     const application = requestedApplication(c);
     if (load() > maxLoad) {
       throw unavailable("Machine load is too high, please try again later.", LOAD_RETRY_AFTER_S);
@@ -62,7 +61,7 @@ export function interactiveRoutes(deps: EdgeDeps): readonly Route[] {
     }
     try {
       // While the request waited, the job may have been deleted.
-      await completedJob(deps, job.id, username);
+      if ((await deps.jobs.get(job.id, username)) === undefined) throw jobNotFound();
       const cwd = await directoryOf(job.id);
       const result = await runWith(files, body, application, cwd, signal);
       if (result.isTimedOut) throw timedOut(application);
@@ -84,7 +83,7 @@ export function interactiveRoutes(deps: EdgeDeps): readonly Route[] {
     const directory = join(deps.jobs.jobRootDir, String(id));
     // Whatever keeps us from it: there is nothing to run a command in.
     const info = await stat(directory).catch(() => undefined);
-    if (info?.isDirectory() !== true) throw new Refusal(404, "File not found");
+    if (info?.isDirectory() !== true) throw fileNotFound();
     return directory;
   }
 
@@ -124,13 +123,6 @@ export function interactiveRoutes(deps: EdgeDeps): readonly Route[] {
   }
 
   return [{ method: "POST", path: "/api/job/:jobid/interactive/:application", handle: runInJob }];
-}
-
-async function completedJob(deps: EdgeDeps, id: JobId, submitter: string): Promise<Job> {
-  const job = await deps.jobs.get(id, submitter);
-  if (job === undefined) throw jobNotFound();
-  if (!isFinished(job)) throw new Refusal(425, "Job has not completed");
-  return job;
 }
 
 function checkJobApplication({ jobApplication }: InteractiveApplication, job: Job): void {
