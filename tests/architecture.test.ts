@@ -31,7 +31,7 @@ const ALLOWED: Record<Layer, { readonly layers: readonly Layer[]; readonly outsi
   kernel: { layers: ["ports"], outside: /^$/ },
   actors: { layers: ["kernel", "core", "ports"], outside: /^$/ },
   adapters: { layers: ["core", "ports", "config"], outside: /^[a-z@]/ },
-  edges: { layers: ["core", "ports", "config"], outside: /^(node:[a-z_/]+|hono(\/.*)?|jose|busboy|yauzl|fflate)$/ },
+  edges: { layers: ["core", "ports", "config"], outside: /^(node:[a-z_/]+|hono(\/.*)?|jose|yauzl|fflate)$/ },
   runtime: { layers: ["ports"], outside: /^node:/ },
   daemon: {
     layers: ["core", "ports", "config", "edges", "runtime", "kernel", "actors", "adapters"],
