@@ -26,7 +26,7 @@ const ALLOWED: Record<Layer, { readonly layers: readonly Layer[]; readonly outsi
   ports: { layers: ["core"], outside: /^$/ },
   config: {
     layers: ["core"],
-    outside: /^(node:(fs|os|path|util|net|url)(\/promises)?|yaml|typebox(\/.*)?|ajv(\/.*)?|ajv-formats)$/,
+    outside: /^(node:(fs|os|path|util|net|url)(\/promises)?|yaml|typebox(\/.*)?|ajv(\/.*)?)$/,
   },
   kernel: { layers: ["ports"], outside: /^$/ },
   actors: { layers: ["kernel", "core", "ports"], outside: /^$/ },
