@@ -2,7 +2,7 @@ import { Buffer } from "node:buffer";
 import { closeSync, constants, fstatSync, openSync, readlinkSync } from "node:fs";
 import { readdir } from "node:fs/promises";
 import type { JobId } from "../core/ids.ts";
-import { isInside, openInJob } from "./job_path.ts";
+import { isInside, openInJob, undefinedWhenAbsent } from "./job_path.ts";
 import { sortByBytes } from "./sort_by_bytes.ts";
 import type { Turns } from "./turns.ts";
 
@@ -100,9 +100,10 @@ export function pathIn(directory: OpenDirectory, name: RawName): string | Buffer
   return isAscii(name) ? path : Buffer.from(path, "latin1");
 }
 
-/** What is in a directory, sorted by code point. */
+/** What is in a directory, sorted by code point; nothing when it was removed since it was opened. */
 export async function readEntries(directory: OpenDirectory, turns: Turns): Promise<readonly DirectoryEntry[]> {
-  const found = await readdir(`/proc/self/fd/${directory.fd}`, { encoding: "latin1", withFileTypes: true });
+  const options = { encoding: "latin1", withFileTypes: true } as const;
+  const found = (await readdir(`/proc/self/fd/${directory.fd}`, options).catch(undefinedWhenAbsent)) ?? [];
   // The kind is packed behind the name, where it does not disturb the order: NUL is in no name.
   const packed: string[] = [];
   for (const entry of found) {

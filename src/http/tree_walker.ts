@@ -161,7 +161,7 @@ function kindOf(directory: OpenDirectory, name: RawName): EntryKind {
 }
 
 /** What vanished or was replaced since it was listed, and what may not be read. */
-const UNREADABLE = ["ENOENT", "ENOTDIR", "ELOOP", "ENAMETOOLONG", "EACCES", "EPERM", "ENXIO", "ESTALE"];
+const UNREADABLE = ["ENOENT", "ENOTDIR", "ELOOP", "ENAMETOOLONG", "EACCES", "EPERM", "ENXIO", "EINVAL", "ESTALE"];
 
 function isUnreadable(error: unknown): error is Error {
   if (error instanceof UnreadableError) return true;
