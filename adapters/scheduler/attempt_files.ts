@@ -58,7 +58,8 @@ export function attemptFiles(controlDir: string): AttemptFiles {
     areReachable: () => existsSync(controlDir),
     headOf: (bootId, directory) => JSON.stringify({ boot: bootId, directory }),
     read(tag) {
-      const text = ifThere(() => readFileSync(pathOf(tag), "utf8"));
+      // Absence is the rule before a start, and an exception would cost more than this look.
+      const text = existsSync(pathOf(tag)) ? ifThere(() => readFileSync(pathOf(tag), "utf8")) : undefined;
       return text === undefined ? undefined : parseRecord(text);
     },
     claim(tag, pid, head) {

@@ -167,15 +167,19 @@ export function attemptWatcher(options: WatcherOptions): AttemptWatcher {
   function poll(): void {
     stopPoll ??= clock.after(POLL_MS, () => {
       stopPoll = undefined;
-      for (const attempt of [...attempts.values()].filter(isAdopted)) {
-        if (table.read(attempt.pid)?.startTicks !== attempt.startTicks) {
-          reconsider(attempt);
-        }
+      for (const attempt of [...attempts.values()]) {
+        noticeEnd(attempt);
       }
       if ([...attempts.values()].some(isAdopted)) {
         poll();
       }
     });
+  }
+
+  function noticeEnd(attempt: Attempt): void {
+    if (isAdopted(attempt) && table.read(attempt.pid)?.startTicks !== attempt.startTicks) {
+      reconsider(attempt);
+    }
   }
 
   function beginEnding(attempt: Attempt, reason?: string): Promise<void> {
@@ -246,7 +250,13 @@ export function attemptWatcher(options: WatcherOptions): AttemptWatcher {
       );
       child.once("exit", (status, signal) => onExit(attempt, status, signal));
     },
-    inspect: (tag) => (attempts.has(tag) ? RUNNING : inspect(tag)),
+    inspect(tag) {
+      const attempt = attempts.get(tag);
+      if (attempt !== undefined) {
+        noticeEnd(attempt);
+      }
+      return attempts.has(tag) ? RUNNING : inspect(tag);
+    },
     async end(tag) {
       const status = attempts.has(tag) ? undefined : inspect(tag);
       const attempt = attempts.get(tag);

@@ -1,7 +1,8 @@
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { systemClock } from "../../adapters/clock/system_clock.ts";
 import { commandEnvironment } from "../../adapters/scheduler/command_environment.ts";
+import { endProcesses } from "../../adapters/scheduler/end_processes.ts";
 import type { LocalProcessOptions } from "../../adapters/scheduler/local_processes.ts";
 import { processTable } from "../../adapters/scheduler/process_table.ts";
 import type { Scheduler } from "../../src/ports/scheduler.ts";
@@ -33,6 +34,14 @@ export function openLocalWorld(
   };
   const table = processTable();
   let scheduler = make(options);
+  /** What a failed test left running; no two tests have a tag in common. */
+  const endLeftovers = async (): Promise<void> => {
+    const clock = systemClock();
+    for (const tag of existsSync(options.controlDir) ? readdirSync(options.controlDir) : []) {
+      const what = { table, clock, tag, groupId: undefined, isGroupOurs: false, graceMs: 0, onStuck: () => {} };
+      await endProcesses(what).done;
+    }
+  };
   let directories = 0;
   return {
     root: dir.path,
@@ -62,6 +71,7 @@ export function openLocalWorld(
     isAlive: async (pid) => table.read(pid) !== undefined,
     async [Symbol.asyncDispose]() {
       await scheduler.close();
+      await endLeftovers();
       dir[Symbol.dispose]();
     },
   };

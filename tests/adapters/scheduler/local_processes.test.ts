@@ -1,4 +1,4 @@
-import { expect, test } from "bun:test";
+import { expect, setDefaultTimeout, test } from "bun:test";
 import { existsSync, readdirSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { memoryScheduler } from "../../../adapters/scheduler/memory.ts";
@@ -8,6 +8,9 @@ import type { SchedulerStatus } from "../../../src/core/job.ts";
 import { freshTag, jobIn, run, signal, untilEnded } from "../../conformance/scheduler_world.ts";
 import { eventually } from "../../support/eventually.ts";
 import { openLocalWorld } from "../../support/local_world.ts";
+
+// Real processes on a busy machine.
+setDefaultTimeout(30_000);
 
 const open = () => openLocalWorld((options) => memoryScheduler({ ...options, slots: 2 }));
 
@@ -112,7 +115,7 @@ test("a command whose record cannot be written has not run and ends with a reaso
 test("two daemons that submit one tag at the same time run it once", async () => {
   await using world = open();
   const other = memoryScheduler({ ...world.options, slots: 1 });
-  for (let round = 0; round < 10; round++) {
+  for (let round = 0; round < 5; round++) {
     const directory = await world.makeDirectory();
     const tag = freshTag();
     const job = jobIn(directory, "echo once >>ledger; exit 3");

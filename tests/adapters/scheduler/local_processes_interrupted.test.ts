@@ -1,4 +1,4 @@
-import { expect, test } from "bun:test";
+import { expect, setDefaultTimeout, test } from "bun:test";
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -20,6 +20,9 @@ import {
 } from "../../conformance/scheduler_world.ts";
 import { eventually } from "../../support/eventually.ts";
 import { type LocalWorld, openLocalWorld } from "../../support/local_world.ts";
+
+// Real processes on a busy machine.
+setDefaultTimeout(30_000);
 
 const open = () => openLocalWorld((options) => memoryScheduler({ ...options, slots: 2 }));
 const table = processTable();
@@ -101,7 +104,7 @@ test("a daemon killed at any moment around a submission leads to exactly one run
     expect(await untilEnded(world.scheduler, id), `TEST_SEED=${seed}`).toMatchObject({ isOk: true });
     expect(await world.read(directory, "ledger"), `TEST_SEED=${seed}`).toBe("once\n");
   }
-}, 60_000);
+});
 
 test("a script that was started but has no record yet is found", async () => {
   await using world = open();
