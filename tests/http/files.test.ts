@@ -351,7 +351,7 @@ describe("downloads", () => {
       new Request(`http://localhost${files.base}/files/large.dat`, { headers: files.world.auth() }),
     );
     truncateSync(join(files.directory, "large.dat"), 300_000);
-    expect(response.arrayBuffer()).rejects.toThrow("shorter");
+    await expect(response.arrayBuffer()).rejects.toThrow("shorter");
     await eventually("closed files", () => openFilesBelow(files.directory) === 0);
   });
 });
