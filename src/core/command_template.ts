@@ -5,29 +5,54 @@ import { Frame, Rendering } from "./template_frame.ts";
 import { parseTemplate } from "./template_parser.ts";
 import { Symbols, trackBody } from "./template_scope.ts";
 import { compile } from "./template_statements.ts";
+import { findUnquoted, type UnquotedExpression } from "./template_unquoted.ts";
 import { Variables } from "./template_variables.ts";
 
 const NO_FLOATS: ReadonlySet<string> = new Set();
 
+/** A command template with what `check-config` tells about it. */
 export interface ParsedCommandTemplate extends CommandTemplate {
+  /** Expressions that may break out of their place in the shell line, because they do not end in `|q`. */
+  readonly unquotedExpressions: readonly UnquotedExpression[];
+  /**
+   * @param floats JSON pointers of the numbers in `variables` that were written as floats, e.g. `1.0`, as
+   * `parseJsonWithFloats` finds them; without them every whole number counts as an integer
+   */
   render(variables: JsonObject, floats?: ReadonlySet<string>): string;
 }
 
-export function parseCommandTemplate(source: string): ParsedCommandTemplate {
+/**
+ * Parses a command template: Jinja2 with `trim_blocks` and `lstrip_blocks`, without escaping, with the filter `q`.
+ *
+ * What it renders is what Jinja2 3.1 on Python 3.11 renders. The rest is refused here as far as the template alone
+ * tells, else when it is rendered:
+ * - inheritance, `include`, `import`, `call`, `recursive` loops, filters such as `random` and `pprint`, attributes
+ *   of Python's own and functions besides `range`, `dict`, `namespace` and the template's macros;
+ * - HTML-safe text in any other place than the output;
+ * - numbers beyond 2**53 that come as JSON, what is not a number, and powers and sums of floats whose last digit
+ *   depends on the computer or the version of Python;
+ * - texts of more than 1 MiB, lists of more than 100,000 items and as many rounds of loops.
+ *
+ * @param plainVariables variables that need no `|q`, e.g. because the schema says that they are numbers
+ * @throws {TemplateSyntaxError}
+ */
+export function parseCommandTemplate(source: string, plainVariables: readonly string[] = []): ParsedCommandTemplate {
   const body = parseTemplate(source);
   const symbols = trackBody(new Symbols(), body);
   const run = compile(body, symbols);
   return {
+    unquotedExpressions: findUnquoted(body, plainVariables),
     render(variables, floats = NO_FLOATS) {
       const rendering = new Rendering(new Variables(variables, floats));
       try {
         run(new Frame(symbols, rendering));
+        return rendering.output;
       } catch (error) {
-        if (error instanceof RangeError) throw new TemplateRenderError("Values or macros are nested too deeply");
-        if (error instanceof Fault) throw new TemplateRenderError(`Template: ${error.message}`);
+        if (error instanceof Fault) throw new TemplateRenderError(`The command: ${error.message}`);
+        // Only nesting of thousands of levels ends in a RangeError.
+        if (error instanceof RangeError) throw new TemplateRenderError("The command: nested too deeply");
         throw error;
       }
-      return rendering.output;
     },
   };
 }

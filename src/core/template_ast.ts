@@ -135,4 +135,5 @@ export type Statement =
       readonly body: Body;
     };
 
+/** What stands between two tags, in order. */
 export type Body = readonly Statement[];

@@ -12,11 +12,13 @@ export interface CallArguments {
 /** What is needed of the parser of expressions. */
 interface ArgumentParser {
   readonly tokens: TokenStream;
+  expression(): Expression;
   callArguments(): CallArguments;
   primary(): Expression;
   postfix(start: Expression): Expression;
 }
 
+const NONE: Expression = { type: "constant", value: null };
 const NO_ARGUMENTS: CallArguments = { args: [], named: [] };
 
 /** Reads what follows a `|`, and gives the filter applied to `value`. */
@@ -137,4 +139,46 @@ function testArguments(parser: ArgumentParser): readonly Expression[] {
   if (!isArgument) return [];
   if (tokens.is("name", "is")) throw tokens.fault("You cannot chain multiple tests with is");
   return [parser.postfix(parser.primary())];
+}
+
+/** Reads what follows a `[`, and gives the item or slice of `object`. */
+export function parseSubscript(parser: ArgumentParser, object: Expression): Expression {
+  const { tokens } = parser;
+  const offset = tokens.current.start;
+  const bounds: (Expression | undefined)[] = [];
+  let current: Expression | undefined;
+  while (!tokens.is("operator", "]", ",")) {
+    if (tokens.skip("operator", ":")) {
+      bounds.push(current);
+      current = undefined;
+      if (bounds.length > 2) throw tokens.fault("a slice has at most three parts");
+    } else if (current === undefined) {
+      current = parser.expression();
+    } else {
+      throw tokens.fault(`expected ], got ${tokens.describe()}`);
+    }
+  }
+  if (tokens.is("operator", ",")) return tupleKey(parser, object, bounds, current);
+  tokens.expect("operator", "]");
+  if (bounds.length > 0) {
+    const [start = NONE, stop = NONE, step = NONE] = [...bounds, current];
+    return { type: "slice", object, bounds: [start, stop, step] };
+  }
+  // Jinja2 takes `[]` for the empty tuple as a key.
+  if (current === undefined) throw tokens.fault("expected an expression in []", offset);
+  return { type: "item", object, key: current };
+}
+
+function tupleKey(
+  parser: ArgumentParser,
+  object: Expression,
+  bounds: readonly unknown[],
+  first: Expression | undefined,
+): Expression {
+  const { tokens } = parser;
+  if (bounds.length > 0 || first === undefined) throw tokens.fault("a slice cannot be part of a tuple");
+  const items = [first];
+  while (tokens.skip("operator", ",")) items.push(parser.expression());
+  tokens.expect("operator", "]");
+  return { type: "item", object, key: { type: "tuple", items } };
 }

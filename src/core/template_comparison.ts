@@ -1,20 +1,9 @@
 import { assertNever } from "./assert_never.ts";
 import { Fault } from "./template_errors.ts";
 import { compareTexts } from "./template_text.ts";
-import {
-  Callable,
-  Dict,
-  DictView,
-  iterate,
-  Loop,
-  Range,
-  Stream,
-  Tuple,
-  typeName,
-  Undefined,
-  type Value,
-} from "./template_values.ts";
+import { Dict, DictView, iterate, Range, Tuple, typeName, Undefined, type Value } from "./template_values.ts";
 
+/** The operators that make chains such as `a < b <= c`. */
 export type Comparison = "==" | "!=" | "<" | "<=" | ">" | ">=" | "in" | "not in";
 
 /** One step of a comparison such as `a < b <= c`. */
@@ -65,9 +54,7 @@ export function isEqual(left: Value, right: Value): boolean {
       return other !== undefined && isEqual(value, other);
     });
   }
-  if (left instanceof DictView || left instanceof Loop || left instanceof Stream || left instanceof Callable) {
-    throw new Fault(`comparison of a ${typeName(left)}`);
-  }
+  if (left instanceof DictView && right instanceof DictView) throw new Fault("comparison of two views of dictionaries");
   return false;
 }
 

@@ -1,13 +1,13 @@
 import type { Expression, Located } from "./template_ast.ts";
-import { type CallArguments, parseFilter, parseTest } from "./template_call_parser.ts";
+import { type CallArguments, parseFilter, parseSubscript, parseTest } from "./template_call_parser.ts";
 import type { Comparison } from "./template_comparison.ts";
-import { refuseMarkup } from "./template_markup.ts";
+import { constantProblem } from "./template_constants.ts";
 import { isSpecialName } from "./template_members.ts";
 import { methodProblem } from "./template_methods.ts";
 import type { Arithmetic } from "./template_operators.ts";
 import type { TokenStream } from "./template_token_stream.ts";
+import { usageProblem } from "./template_usage.ts";
 
-const NONE: Expression = { type: "constant", value: null };
 const CONSTANTS = new Map<string, null | boolean>([
   ["true", true],
   ["True", true],
@@ -37,7 +37,7 @@ export class ExpressionParser {
   located(parse: () => Expression, isOutput = false): Located {
     const start = this.tokens.current.start;
     const expression = parse();
-    const problem = refuseMarkup(expression, isOutput);
+    const problem = usageProblem(expression, isOutput ? "text" : "other") ?? constantProblem(expression);
     if (problem !== undefined) throw this.tokens.fault(problem, start);
     const source = this.tokens.source.text.slice(start, this.tokens.previousEnd);
     return { expression, source, ...this.tokens.source.position(start) };
@@ -197,7 +197,7 @@ export class ExpressionParser {
     for (;;) {
       const offset = this.tokens.current.start;
       if (this.tokens.skip("operator", ".")) value = this.#member(value);
-      else if (this.tokens.skip("operator", "[")) value = this.#subscript(value);
+      else if (this.tokens.skip("operator", "[")) value = parseSubscript(this, value);
       else if (this.tokens.is("operator", "(")) value = this.#call(value, offset);
       else return value;
     }
@@ -218,40 +218,6 @@ export class ExpressionParser {
     if (typeof token.number === "bigint")
       return { type: "item", object, key: { type: "constant", value: token.number } };
     throw this.tokens.fault("expected name or number", token.start);
-  }
-
-  #subscript(object: Expression): Expression {
-    const offset = this.tokens.current.start;
-    const bounds: (Expression | undefined)[] = [];
-    let current: Expression | undefined;
-    while (!this.tokens.is("operator", "]", ",")) {
-      if (this.tokens.skip("operator", ":")) {
-        bounds.push(current);
-        current = undefined;
-        if (bounds.length > 2) throw this.tokens.fault("a slice has at most three parts");
-      } else if (current === undefined) {
-        current = this.expression();
-      } else {
-        throw this.tokens.fault(`expected ], got ${this.tokens.describe()}`);
-      }
-    }
-    if (this.tokens.is("operator", ",")) return this.#tupleKey(object, bounds, current);
-    this.tokens.expect("operator", "]");
-    if (bounds.length > 0) {
-      const [start = NONE, stop = NONE, step = NONE] = [...bounds, current];
-      return { type: "slice", object, bounds: [start, stop, step] };
-    }
-    // Jinja2 takes `[]` for the empty tuple as a key.
-    if (current === undefined) throw this.tokens.fault("expected an expression in []", offset);
-    return { type: "item", object, key: current };
-  }
-
-  #tupleKey(object: Expression, bounds: readonly unknown[], first: Expression | undefined): Expression {
-    if (bounds.length > 0 || first === undefined) throw this.tokens.fault("a slice cannot be part of a tuple");
-    const items = [first];
-    while (this.tokens.skip("operator", ",")) items.push(this.expression());
-    this.tokens.expect("operator", "]");
-    return { type: "item", object, key: { type: "tuple", items } };
   }
 
   #call(callee: Expression, offset: number): Expression {

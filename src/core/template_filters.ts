@@ -3,11 +3,12 @@ import { asNumber } from "./template_comparison.ts";
 import { Fault } from "./template_errors.ts";
 import { type Filter, filter } from "./template_filter.ts";
 
-import { centered, integer, padded, replaceText, text } from "./template_methods.ts";
+import { integer, text } from "./template_methods.ts";
 import { parseFloatText, parseInteger, roundFloat, roundInteger, toFloat } from "./template_numbers.ts";
 import { calculate } from "./template_operators.ts";
 import { SEQUENCE_FILTERS } from "./template_sequence_filters.ts";
-import { BLANKS, capitalize, splitLines, strip, textOf } from "./template_text.ts";
+import { BLANKS, textOf } from "./template_text.ts";
+import { capitalize, centered, padded, replaceText, splitLines, strip } from "./template_text_operations.ts";
 import {
   codePoints,
   Dict,
@@ -189,7 +190,7 @@ function json(value: Value): string {
   if (typeof value === "number" || typeof value === "bigint") return textOf(value);
   if (typeof value === "string") {
     return JSON.stringify(value).replace(
-      /[\u0080-\uffff]/g,
+      /[\u007f-\uffff]/g,
       (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`,
     );
   }

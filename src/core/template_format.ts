@@ -25,14 +25,38 @@ interface Layout {
   readonly type: string;
 }
 
+const PERCENT_FIELD = /%(?:\(([^()]*)\))?([-+ 0#]*)(\d*)(?:\.(\d*))?(.?)/gsu;
+const BRACE_PART = /\{\{|\}\}|\{([^{}]*)\}|[{}]/g;
+const BRACE_FIELD = /^(\w*)(?:!([rs]))?(?::(.*))?$/s;
+const SPECIFICATION = /^(?:(.)?([<>^=]))?([-+ ])?(0)?(\d*)(?:\.(\d+))?([sdxXobeEfFgG%])?$/su;
+
+function isKnownField([whole, , flags = "", , , type = ""]: RegExpMatchArray): boolean {
+  return whole === "%%" || (/^[sdiurfFeEgGxXo]$/.test(type) && !flags.includes("#"));
+}
+
+/** Why no argument can be put into a `%` format, or undefined. For checks before rendering. */
+export function percentFieldProblem(template: string): string | undefined {
+  const unknown = [...template.matchAll(PERCENT_FIELD)].find((match) => !isKnownField(match));
+  return unknown ? `"${unknown[0]}" in a % format` : undefined;
+}
+
+/** The same for the text of a method `format`. */
+export function braceFieldProblem(template: string): string | undefined {
+  for (const [whole, field] of template.matchAll(BRACE_PART)) {
+    if (whole === "{{" || whole === "}}") continue;
+    const match = BRACE_FIELD.exec(field ?? "{");
+    if (!match || !SPECIFICATION.test(match[3] ?? "")) return `"${whole}" in a format`;
+  }
+  return undefined;
+}
+
 /** Python's `template % argument`. */
 export function percentFormat(template: string, argument: Value): string {
   const items = argument instanceof Tuple ? argument.items : [argument];
   let used = 0;
   let result = "";
   let end = 0;
-  const pattern = /%(?:\(([^()]*)\))?([-+ 0#]*)(\d*)(?:\.(\d*))?(.?)/gsu;
-  for (const match of template.matchAll(pattern)) {
+  for (const match of template.matchAll(PERCENT_FIELD)) {
     const [whole, key, flags = "", width, precision, type = ""] = match;
     result += template.slice(end, match.index);
     end = match.index + whole.length;
@@ -40,7 +64,7 @@ export function percentFormat(template: string, argument: Value): string {
       result += "%";
       continue;
     }
-    if (!/^[sdiurfFeEgGxXo]$/.test(type) || flags.includes("#")) throw new Fault(`"${whole}" in a % format`);
+    if (!isKnownField(match)) throw new Fault(`"${whole}" in a % format`);
     let value: Value | undefined;
     if (key === undefined) value = items[used++];
     else if (argument instanceof Dict) value = argument.get(key);
@@ -84,9 +108,9 @@ function percentItem(value: Value, type: string, flags: string, width = "", prec
 export function braceFormat(template: string, args: readonly Value[], named: NamedArguments): string {
   let next = 0;
   let isNumbered = false;
-  const result = template.replace(/\{\{|\}\}|\{([^{}]*)\}|[{}]/g, (whole, field: string | undefined) => {
+  const result = template.replace(BRACE_PART, (whole, field: string | undefined) => {
     if (whole === "{{" || whole === "}}") return whole.slice(1);
-    const match = /^(\w*)(?:!([rs]))?(?::(.*))?$/s.exec(field ?? "{");
+    const match = BRACE_FIELD.exec(field ?? "{");
     if (!match) throw new Fault(`"${whole}" in a format`);
     const [, name = "", conversion, specification = ""] = match;
     if (/^\d*$/.test(name)) {
@@ -105,7 +129,7 @@ export function braceFormat(template: string, args: readonly Value[], named: Nam
 /** Python's `format(value, specification)`. */
 function formatValue(value: Value, specification: string): string {
   if (specification === "") return textOf(value);
-  const match = /^(?:(.)?([<>^=]))?([-+ ])?(0)?(\d*)(?:\.(\d+))?([a-zA-Z%])?$/su.exec(specification);
+  const match = SPECIFICATION.exec(specification);
   const isText = typeof value === "string";
   const number = asNumber(value);
   if (!match || (!isText && number === undefined))
@@ -120,7 +144,7 @@ function formatValue(value: Value, specification: string): string {
     type,
   };
   if (isText) {
-    if (type !== "s" || sign || zero || align === "=") throw new Fault(`the format "${specification}" of a str`);
+    if (type !== "s" || sign || align === "=") throw new Fault(`the format "${specification}" of a str`);
     return pad("", layout.precision === undefined ? value : [...value].slice(0, layout.precision).join(""), layout);
   }
   if (number === undefined || !/^[dxXobeEfFgG%]?$/.test(type)) {

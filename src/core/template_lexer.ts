@@ -1,6 +1,7 @@
 import { type TemplatePosition, TemplateSyntaxError } from "./template_errors.ts";
 import { limitInteger } from "./template_numbers.ts";
-import { BLANKS, strip } from "./template_text.ts";
+import { BLANKS } from "./template_text.ts";
+import { strip } from "./template_text_operations.ts";
 
 /** A word of the template language. Text outside of tags is one token; comments and raw tags leave none. */
 export interface Token {

@@ -7,7 +7,6 @@ import {
   Loop,
   Namespace,
   Range,
-  Stream,
   Tuple,
   typeName,
   Undefined,
@@ -34,6 +33,11 @@ const PYTHON_ATTRIBUTES: Readonly<Record<string, ReadonlySet<string>>> = {
   bool: words(INTEGER),
   float: words("as_integer_ratio conjugate fromhex hex imag is_integer real"),
   range: words("count index start step stop"),
+  generator: words("close gi_code gi_frame gi_running gi_suspended gi_yieldfrom send throw"),
+  dict_keys: words("isdisjoint mapping"),
+  dict_values: words("mapping"),
+  dict_items: words("isdisjoint mapping"),
+  LoopContext: words("changed cycle"),
 };
 
 function words(text: string): ReadonlySet<string> {
@@ -83,12 +87,12 @@ function describe(key: Value): string {
 
 function ownAttribute(object: Value, name: string): Value | undefined {
   if (object instanceof Namespace) return object.attributes.get(name);
-  if (object instanceof Loop && !name.startsWith("_")) return object.member(name);
   if (object instanceof Tuple && object.labels.includes(name)) return object.items[object.labels.indexOf(name)];
-  const isOpaque = object instanceof Callable || object instanceof Stream || object instanceof Loop;
+  const isOpaque = object instanceof Callable || (object instanceof Loop && name.startsWith("_"));
   if (isOpaque || isSpecialName(name) || PYTHON_ATTRIBUTES[typeName(object)]?.has(name)) {
     throw new Fault(`"${name}" is an attribute that Python gives to every ${typeName(object)}`);
   }
+  if (object instanceof Loop) return object.member(name);
   return undefined;
 }
 

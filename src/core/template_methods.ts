@@ -2,14 +2,26 @@ import { isEqual } from "./template_comparison.ts";
 import { Fault } from "./template_errors.ts";
 import { braceFormat } from "./template_format.ts";
 import { attributeOf } from "./template_members.ts";
-import { BLANKS, capitalize, splitLines, strip, titleWords } from "./template_text.ts";
+import { BLANKS } from "./template_text.ts";
+import {
+  capitalize,
+  centered,
+  isLower,
+  isUpper,
+  padded,
+  partition,
+  replaceText,
+  split,
+  splitLines,
+  strip,
+  titleWords,
+} from "./template_text_operations.ts";
 import {
   codePoints,
   Dict,
   DictView,
   Loop,
   limitItems,
-  limitLength,
   limitText,
   type NamedArguments,
   Tuple,
@@ -215,78 +227,4 @@ export function integer(value: Value | undefined): number {
     throw new Fault(`expected an integer, got ${value === undefined ? "nothing" : typeName(value)}`);
   }
   return Math.min(Math.max(Number(value), -(2 ** 40)), 2 ** 40);
-}
-
-/** CPython's share of blanks to the left of a centred text. */
-export function centered(missing: number, width: number): number {
-  return Math.floor(missing / 2) + (missing & width & 1);
-}
-
-/** Fills `self` up to `width` characters; `share` tells how many of the missing ones go to the left. */
-export function padded(
-  self: string,
-  width: number,
-  fill: string,
-  share: (missing: number, width: number) => number,
-): string {
-  if (codePoints(fill).length !== 1) throw new Fault("The fill character must be exactly one character long");
-  const missing = width - codePoints(self).length;
-  if (missing <= 0) return self;
-  limitLength(width);
-  const left = share(missing, width);
-  return fill.repeat(left) + self + fill.repeat(missing - left);
-}
-
-/** `str.replace`; a negative count replaces all. */
-export function replaceText(self: string, old: string, next: string, count: number): string {
-  if (old === "") {
-    const characters = [...self];
-    const most = count < 0 ? characters.length + 1 : count;
-    limitLength(self.length + next.length * Math.min(most, characters.length + 1));
-    return (
-      characters.map((character, index) => (index < most ? next : "") + character).join("") +
-      (characters.length < most ? next : "")
-    );
-  }
-  const parts = self.split(old);
-  const most = count < 0 ? parts.length - 1 : Math.min(count, parts.length - 1);
-  limitLength(self.length + next.length * most);
-  return [parts.slice(0, most + 1).join(next), ...parts.slice(most + 1)].join(old);
-}
-
-function split(self: string, separator: string | undefined, most: number, fromRight: boolean): Value[] {
-  if (separator === "") throw new Fault("empty separator");
-  if (separator === undefined) return splitAtBlanks(self, most, fromRight);
-  const parts = self.split(separator);
-  if (most < 0 || parts.length - 1 <= most) return parts;
-  return fromRight
-    ? [parts.slice(0, parts.length - most).join(separator), ...parts.slice(parts.length - most)]
-    : [...parts.slice(0, most), parts.slice(most).join(separator)];
-}
-
-function splitAtBlanks(self: string, most: number, fromRight: boolean): Value[] {
-  const words = [...self.matchAll(new RegExp(`[^${BLANKS}]+`, "g"))];
-  if (most < 0 || words.length <= most) return words.map(([word]) => word);
-  if (fromRight) {
-    const kept = words.slice(words.length - most).map(([word]) => word);
-    const rest = self.slice(0, words[words.length - most]?.index ?? self.length);
-    return [strip(rest, "right", undefined), ...kept];
-  }
-  return [...words.slice(0, most).map(([word]) => word), self.slice(words[most]?.index)];
-}
-
-function partition(self: string, separator: string, index: number, fromRight: boolean): Value {
-  if (separator === "") throw new Fault("empty separator");
-  if (index < 0) return new Tuple(fromRight ? ["", "", self] : [self, "", ""]);
-  return new Tuple([self.slice(0, index), separator, self.slice(index + separator.length)]);
-}
-
-/** `str.islower()`. */
-export function isLower(self: string): boolean {
-  return /\p{Lowercase}/u.test(self) && !/[\p{Uppercase}\p{Lt}]/u.test(self);
-}
-
-/** `str.isupper()`. */
-export function isUpper(self: string): boolean {
-  return /\p{Uppercase}/u.test(self) && !/[\p{Lowercase}\p{Lt}]/u.test(self);
 }

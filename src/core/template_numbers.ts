@@ -2,6 +2,7 @@ import { Fault } from "./template_errors.ts";
 
 /** Python refuses to write longer integers as text, and nothing in a command needs them. */
 const MAX_INTEGER_DIGITS = 4300;
+const LARGE_INTEGER = 10n ** 1000n;
 
 /** `repr()` of a float: the shortest digits that read back as the same number, in Python's notation. */
 export function floatText(value: number): string {
@@ -85,8 +86,8 @@ export function roundInteger(value: bigint, digits: number): bigint {
 
 /** Refuses integers that Python would not write as text. */
 export function limitInteger(value: bigint): bigint {
-  // 1,000 digits are sure to be fewer than 10**1000; only longer ones are worth the costly count.
-  if (value < 10n ** 1000n && value > -(10n ** 1000n)) return value;
+  // Only what is really large is worth the costly count of its digits.
+  if (value < LARGE_INTEGER && value > -LARGE_INTEGER) return value;
   if (String(value).replace("-", "").length > MAX_INTEGER_DIGITS) {
     throw new Fault(`an integer of more than ${MAX_INTEGER_DIGITS} digits`);
   }

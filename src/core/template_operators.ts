@@ -5,6 +5,7 @@ import { percentFormat } from "./template_format.ts";
 import { checkFloat, limitInteger, toFloat } from "./template_numbers.ts";
 import { limitItems, limitLength, limitText, Tuple, typeName, Undefined, type Value } from "./template_values.ts";
 
+/** The operators that work on two numbers, some of them also on texts and lists. */
 export type Arithmetic = "+" | "-" | "*" | "/" | "//" | "%" | "**";
 
 /** Python's arithmetic, also on texts and lists. */
@@ -84,8 +85,10 @@ function modulo(a: bigint, b: bigint): bigint {
 function divideIntegers(a: bigint, b: bigint): number {
   if (b === 0n) throw new Fault("division by zero");
   const limit = BigInt(Number.MAX_SAFE_INTEGER);
-  if ([a, b].some((value) => value > limit || value < -limit)) throw new Fault("division of integers beyond 2**53");
-  return Number(a) / Number(b);
+  if (-limit <= a && a <= limit && -limit <= b && b <= limit) return Number(a) / Number(b);
+  if (a === 0n) return b < 0n ? -0 : 0;
+  const value = nearestFloat(a < 0n ? -a : a, b < 0n ? -b : b);
+  return a < 0n === b < 0n ? value : -value;
 }
 
 function raise(base: bigint, exponent: bigint): Value {
@@ -147,22 +150,32 @@ function raiseFloat(base: number, exponent: number): number {
   let halvings = 0n;
   for (; !Number.isInteger(mantissa); halvings++) mantissa *= 2;
   const [above, below] = [BigInt(mantissa) ** whole, 1n << (halvings * whole)];
-  const value = exponent > 0 ? nearestFloat(above, below) : nearestFloat(below, above);
+  const value = exponent > 0 ? nearestFloat(above, below, true) : nearestFloat(below, above, true);
+  if (value === Infinity) throw new Fault("numerical result out of range");
   return base < 0 && exponent % 2 !== 0 ? -value : value;
 }
 
-/** The float nearest to a positive fraction; refuses near ties and what is close to the ends of the range. */
-function nearestFloat(numerator: bigint, denominator: bigint): number {
+/**
+ * The float nearest to a positive fraction, halves to even.
+ *
+ * @param withoutTies refuses what is so close to the middle of two floats that a small error changes the result
+ */
+function nearestFloat(numerator: bigint, denominator: bigint, withoutTies = false): number {
   const shift = 64 - (numerator.toString(2).length - denominator.toString(2).length);
-  const quotient = shift > 0 ? (numerator << BigInt(shift)) / denominator : numerator / (denominator << BigInt(-shift));
+  if (Math.abs(shift) > 1000) throw new Fault("a result at the ends of the range of floats");
+  const [above, below] =
+    shift > 0 ? [numerator << BigInt(shift), denominator] : [numerator, denominator << BigInt(-shift)];
+  const quotient = above / below;
   const unit = 1n << BigInt(quotient.toString(2).length - 53);
   const fromTie = 2n * (quotient % unit) - unit;
-  if (Math.abs(shift) > 1020 || (fromTie < 0n ? -fromTie : fromTie) * 8n < unit) {
+  if (withoutTies && (fromTie < 0n ? -fromTie : fromTie) * 20n < unit) {
     throw new Fault("a power that computers round differently");
   }
-  if (shift <= 0) return Number(quotient << BigInt(-shift));
+  // A last bit for what is left over keeps it from looking like a tie.
+  const rounded = Number(above % below === 0n ? quotient : quotient | 1n);
+  if (shift <= 0) return rounded * Number(1n << BigInt(-shift));
   const half = BigInt(shift >> 1);
-  return Number(quotient) / Number(1n << half) / Number(1n << (BigInt(shift) - half));
+  return rounded / Number(1n << half) / Number(1n << (BigInt(shift) - half));
 }
 
 /** Python's unary `-` and `+`. */

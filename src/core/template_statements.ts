@@ -4,9 +4,10 @@ import { Fault, type TemplatePosition, TemplateRenderError } from "./template_er
 import { evaluate } from "./template_expressions.ts";
 import { Frame } from "./template_frame.ts";
 import { LoopRounds } from "./template_loop.ts";
+import { text } from "./template_methods.ts";
 import { Symbols, trackBody, trackReads, trackTarget } from "./template_scope.ts";
 import { textOf } from "./template_text.ts";
-import { Callable, isTruthy, iterate, Namespace, Stream, toList, type Value } from "./template_values.ts";
+import { Callable, isTruthy, iterate, Namespace, Stream, Tuple, toList, type Value } from "./template_values.ts";
 
 /** A statement or body that is ready to run. */
 export type Step = (frame: Frame) => void;
@@ -86,6 +87,12 @@ function assign(target: Target, value: Value, frame: Frame): void {
   }
 }
 
+/** The value that was assigned to a target: a tuple for several names, whatever it was taken from. */
+function read(target: Target, frame: Frame): Value {
+  if (target.type === "tuple") return new Tuple(target.items.map((item) => read(item, frame)));
+  return frame.read(target.name) ?? null;
+}
+
 function compileIf(statement: Statement & { readonly type: "if" }, symbols: Symbols): Step {
   const branches = statement.branches.map(({ test, body }) => ({ test, run: compile(body, symbols) }));
   const otherwise = compile(statement.otherwise, symbols);
@@ -111,7 +118,7 @@ function compileFor(statement: Statement & { readonly type: "for" }, symbols: Sy
     const testFrame = new Frame(testSymbols, frame.rendering, frame);
     for (const item of iterate(all)) {
       assign(target, item, testFrame);
-      if (isTruthy(evaluate(condition.expression, testFrame))) yield item;
+      if (isTruthy(evaluate(condition.expression, testFrame))) yield read(target, testFrame);
     }
   }
 
@@ -157,7 +164,7 @@ function compileFilter(statement: Statement & { readonly type: "filter" }, symbo
     let filtered = "";
     frame.rendering.capture(() => {
       body(bodyFrame);
-      filtered = guard(statement.filter, () => textOf(evaluate(statement.filter.expression, bodyFrame)));
+      filtered = guard(statement.filter, () => text(evaluate(statement.filter.expression, bodyFrame)));
     });
     guard(statement.filter, () => frame.rendering.write(filtered));
   };

@@ -1,8 +1,8 @@
 import { type Comparison, compare, isEqual } from "./template_comparison.ts";
 import { Fault } from "./template_errors.ts";
-import { isLower, isUpper } from "./template_methods.ts";
 import { calculate } from "./template_operators.ts";
 import { textOf } from "./template_text.ts";
+import { isLower, isUpper } from "./template_text_operations.ts";
 import {
   Callable,
   Dict,

@@ -16,8 +16,6 @@ import {
 /** What Python's `str.isspace()` and `\s` take for a blank, as the inside of a character class. */
 export const BLANKS = String.raw`\t-\r\x1c-\x20\x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000`;
 
-const LINE_END = new RegExp(`(\\r\\n|[${String.raw`\n-\r\x1c-\x1e\x85\u2028\u2029`}])`);
-
 /** Deeper nesting is refused; Python stops at about a thousand. */
 const MAX_DEPTH = 200;
 
@@ -81,61 +79,4 @@ export function compareTexts(left: string, right: string): number {
     if (difference !== 0) return difference;
   }
   return a.length - b.length;
-}
-
-/** `str.strip`, `lstrip` and `rstrip`: takes away blanks, or any of `characters`. */
-export function strip(text: string, sides: "both" | "left" | "right", characters: string | undefined): string {
-  const set =
-    characters === undefined
-      ? BLANKS
-      : [...characters].map((character) => `\\u{${character.codePointAt(0)?.toString(16)}}`).join("");
-  if (set === "") return text;
-  const stripped = sides === "right" ? text : text.replace(new RegExp(`^[${set}]+`, "u"), "");
-  if (sides === "left") return stripped;
-  // A pattern that is anchored at the end would try again from every blank inside.
-  const blank = new RegExp(`^[${set}]$`, "u");
-  const parts = Array.from(stripped);
-  let end = parts.length;
-  while (end > 0 && blank.test(parts[end - 1] ?? "")) end--;
-  return parts.slice(0, end).join("");
-}
-
-/** `str.splitlines()`. */
-export function splitLines(text: string, keepEnds = false): string[] {
-  const parts = text.split(LINE_END);
-  const lines: string[] = [];
-  for (let index = 0; index < parts.length; index += 2) {
-    const [line = "", end] = [parts[index], parts[index + 1]];
-    if (end === undefined && line === "") break;
-    lines.push(keepEnds ? line + (end ?? "") : line);
-  }
-  return lines;
-}
-
-/** `str.capitalize()`. */
-export function capitalize(text: string): string {
-  if (text.includes("Σ")) throw new Fault("capitalize of a text with the letter Σ");
-  const [first = ""] = text;
-  return titleCharacter(first) + text.slice(first.length).toLowerCase();
-}
-
-/** `str.title()`, which is not the filter `title`. */
-export function titleWords(text: string): string {
-  if (text.includes("Σ")) throw new Fault("title() of a text with the letter Σ");
-  let isInWord = false;
-  let result = "";
-  for (const character of text) {
-    result += isInWord ? character.toLowerCase() : titleCharacter(character);
-    isInWord = /\p{Cased}/u.test(character);
-  }
-  return result;
-}
-
-/** A few characters have a title case besides the upper case, which JavaScript does not know. */
-function titleCharacter(character: string): string {
-  const upper = character.toUpperCase();
-  if (Array.from(upper).length > 1 || /[\u01c4-\u01cc\u01f1-\u01f3\u10d0-\u10ff]/.test(character)) {
-    throw new Fault(`the title case of "${character}"`);
-  }
-  return upper;
 }

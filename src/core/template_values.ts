@@ -134,6 +134,7 @@ export class Loop {
   }
 }
 
+/** Arguments given by name. */
 export type NamedArguments = ReadonlyMap<string, Value>;
 
 /** A global function or a macro. */
@@ -230,15 +231,18 @@ export function toList(value: Value): Value[] {
   return items;
 }
 
+/** Refuses a list of more than {@link MAX_ITEMS}. */
 export function limitItems(length: number | bigint): void {
   if (length > MAX_ITEMS) throw new Fault(`more than ${MAX_ITEMS} items`);
 }
 
+/** Refuses a text of more than {@link MAX_TEXT}, else gives it back. */
 export function limitText(text: string): string {
   limitLength(text.length);
   return text;
 }
 
+/** Refuses a text before it is made. */
 export function limitLength(length: number | bigint): void {
   if (length > MAX_TEXT) throw new Fault(`text of more than ${MAX_TEXT} characters`);
 }

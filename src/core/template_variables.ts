@@ -96,7 +96,7 @@ const GLOBALS: ReadonlyMap<string, Callable> = new Map(
     new Callable("range", range),
     new Callable("dict", dict),
     new Callable("namespace", (args, named) => new Namespace(dict(args, named))),
-    new Callable("joiner", joiner),
+    unavailable("joiner"),
     unavailable("lipsum"),
     unavailable("cycler"),
   ].map((callable) => [callable.name, callable]),
@@ -128,17 +128,4 @@ function dict(args: readonly Value[], named: NamedArguments): Dict {
   }
   for (const [key, value] of named) result.set(key, value);
   return result;
-}
-
-function joiner(args: readonly Value[], named: NamedArguments): Value {
-  const separator = args.length > 0 ? (args[0] ?? null) : (named.get("sep") ?? ", ");
-  if (args.length + named.size > 1 || (named.size > 0 && !named.has("sep")))
-    throw new Fault("joiner() takes one argument");
-  let isUsed = false;
-  return new Callable("joiner", (surplus, surplusNamed) => {
-    if (surplus.length + surplusNamed.size > 0) throw new Fault("a joiner takes no arguments");
-    const result = isUsed ? separator : "";
-    isUsed = true;
-    return result;
-  });
 }
