@@ -26,7 +26,7 @@ interactive_applications:
     input_schema: {type: object, required: [lines], properties: {lines: {type: integer}}}
 `;
 
-const TIMEOUT_MS = 60_000;
+const TIMEOUT_MS = 150_000;
 
 interface World extends AsyncDisposable {
   readonly daemon: DaemonProcess;
@@ -36,7 +36,7 @@ interface World extends AsyncDisposable {
 async function setup(): Promise<World> {
   const daemon = await startDaemon({ config: CONFIG });
   const browser = await openBrowser(daemon.url);
-  browser.page.setDefaultTimeout(15_000);
+  browser.page.setDefaultTimeout(45_000);
   return {
     daemon,
     browser,
@@ -107,7 +107,7 @@ describe.skipIf(browserMissing !== undefined)(`the documentation pages ${browser
   );
 
   test(
-    "show the form fields of an application",
+    "show the form fields of an application, and forget the token with the page",
     async () => {
       await using world = await setup();
       const { daemon, browser } = world;
@@ -122,16 +122,7 @@ describe.skipIf(browserMissing !== undefined)(`the documentation pages ${browser
       const { id } = JSON.parse(accepted.body) as { readonly id: number };
       await daemon.until(id, "ok");
       expect(await daemon.text(`/api/job/${id}/stdout`)).toBe("goodbye 1\n");
-    },
-    TIMEOUT_MS,
-  );
 
-  test(
-    "forget the token with the page",
-    async () => {
-      await using world = await setup();
-      await authorize(world);
-      const { page } = world.browser;
       await page.reload();
       const whoami = shownOperation(page, "whoami");
       await whoami.tryItOut();

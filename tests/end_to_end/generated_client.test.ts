@@ -9,7 +9,7 @@ import type { paths } from "../support/web_client_api.ts";
 import { WEB_CLIENT_CONFIG } from "../support/web_client_config.ts";
 import { useLikeTheWebApplication, type WebClient } from "../support/web_client_flow.ts";
 
-const TIMEOUT_MS = 60_000;
+const TIMEOUT_MS = 150_000;
 
 interface World extends AsyncDisposable {
   readonly daemon: DaemonProcess;
