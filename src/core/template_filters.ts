@@ -194,7 +194,7 @@ function json(value: Value): string {
       (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`,
     );
   }
-  if (Array.isArray(value)) return `[${value.map(json).join(", ")}]`;
+  if (Array.isArray(value)) return limitText(`[${value.map(json).join(", ")}]`);
   if (value instanceof Tuple) return `[${value.items.map(json).join(", ")}]`;
   if (!(value instanceof Dict)) throw new Fault(`Object of type ${typeName(value)} is not JSON serializable`);
   const pairs = FILTERS.get("dictsort")?.run(value, [true]);

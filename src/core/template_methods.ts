@@ -153,7 +153,7 @@ const LIST_METHODS: Readonly<Record<string, Method<Value[]>>> = {
     return null;
   }),
   extend: method(1, 1, (self, items = null) => {
-    limitItems(self.push(...toList(items)));
+    for (const item of toList(items)) limitItems(self.push(item));
     return null;
   }),
   copy: method(0, 0, (self) => [...self]),

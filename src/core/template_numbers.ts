@@ -142,10 +142,12 @@ export function parseFloatText(text: string): number | undefined {
   return pattern.test(trimmed) ? Number(trimmed.replaceAll("_", "")) : undefined;
 }
 
-/** Numbers may be written with other digits and between other blanks in Python; such a text is refused. */
+/** Python also reads other digits and blanks than those of ASCII; such a text is refused, others are no numbers. */
 function stripBlanks(text: string): string {
-  if (/\P{ASCII}/u.test(text) && /[\p{Nd}\x85\p{Z}]/u.test(text.replace(/[0-9 ]/g, ""))) {
-    throw new Fault("a number in other than ASCII characters");
+  if (/\P{ASCII}/u.test(text)) {
+    if (/[\p{Nd}\x85\p{Z}]/u.test(text.replace(/[0-9 ]/g, "")))
+      throw new Fault("a number in other than ASCII characters");
+    return "";
   }
   return text.replace(/^[\t-\r ]+|[\t-\r ]+$/g, "");
 }

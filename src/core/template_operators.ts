@@ -14,7 +14,7 @@ export function calculate(operator: Arithmetic, left: Value, right: Value): Valu
   if (a !== undefined && b !== undefined) {
     return typeof a === "bigint" && typeof b === "bigint"
       ? calculateIntegers(operator, a, b)
-      : checkFloat(calculateFloats(operator, Number(toNumber(a)), Number(toNumber(b))));
+      : checkFloat(calculateFloats(operator, toNumber(a), toNumber(b)));
   }
   if (operator === "%" && typeof left === "string") return percentFormat(left, right);
   if (operator === "+") {
@@ -151,7 +151,6 @@ function raiseFloat(base: number, exponent: number): number {
   for (; !Number.isInteger(mantissa); halvings++) mantissa *= 2;
   const [above, below] = [BigInt(mantissa) ** whole, 1n << (halvings * whole)];
   const value = exponent > 0 ? nearestFloat(above, below, true) : nearestFloat(below, above, true);
-  if (value === Infinity) throw new Fault("numerical result out of range");
   return base < 0 && exponent % 2 !== 0 ? -value : value;
 }
 
@@ -173,7 +172,11 @@ function nearestFloat(numerator: bigint, denominator: bigint, withoutTies = fals
   }
   // A last bit for what is left over keeps it from looking like a tie.
   const rounded = Number(above % below === 0n ? quotient : quotient | 1n);
-  if (shift <= 0) return rounded * Number(1n << BigInt(-shift));
+  if (shift <= 0) {
+    const large = rounded * Number(1n << BigInt(-shift));
+    if (large === Infinity) throw new Fault("numerical result out of range");
+    return large;
+  }
   const half = BigInt(shift >> 1);
   return rounded / Number(1n << half) / Number(1n << (BigInt(shift) - half));
 }

@@ -29,7 +29,8 @@ export function textOf(value: Value): string {
 /** Python's `repr(value)`, the form that members of a list are shown in. */
 export function repr(value: Value, depth: number): string {
   if (depth > MAX_DEPTH) throw new Fault("a value that is nested too deeply");
-  const all = (items: readonly Value[]) => items.map((item) => repr(item, depth + 1)).join(", ");
+  // Limited on every level: a few lists that hold each other twice would else grow beyond all memory.
+  const all = (items: readonly Value[]) => limitText(items.map((item) => repr(item, depth + 1)).join(", "));
   if (value === null) return "None";
   if (Array.isArray(value)) return `[${all(value)}]`;
   switch (typeof value) {
@@ -49,7 +50,7 @@ export function repr(value: Value, depth: number): string {
   }
   if (value instanceof Dict) {
     const pairs = value.entries().map(([key, item]) => `${repr(key, depth + 1)}: ${repr(item, depth + 1)}`);
-    return `{${pairs.join(", ")}}`;
+    return limitText(`{${pairs.join(", ")}}`);
   }
   if (value instanceof DictView) return `dict_${value.kind}([${all(value.items())}])`;
   if (value instanceof Namespace) return `<Namespace ${repr(value.attributes, depth + 1)}>`;

@@ -194,6 +194,11 @@ describe("rendering a command template", () => {
     ["{% for x in xs %}{% set _ = xs.append(x) %}{% endfor %}", "more than 100000"],
     ["{% macro m() %}{{ m() }}{% endmacro %}{{ m() }}", "macros"],
     ["{% set _ = xs.append(xs) %}{{ xs }}", "nested too deeply"],
+    [
+      "{% set ns = namespace(l=xs) %}{% for i in range(60) %}{% set ns.l = [ns.l, ns.l] %}{% endfor %}{{ ns.l }}",
+      "text of",
+    ],
+    ["{{ 2 ** 1030 / n }}{{ 2 ** 1030 / 1 }}", "out of range"],
   ])("stops %s", (template, reason) => {
     let message: string;
     try {
