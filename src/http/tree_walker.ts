@@ -72,7 +72,8 @@ export async function* walkTree(
   try {
     for (let level = levels.at(-1); level !== undefined; level = levels.at(-1)) {
       signal.throwIfAborted();
-      await turns.next();
+      const turn = turns.next();
+      if (turn !== undefined) await turn;
       const entry = level.entries[level.next++];
       if (entry === undefined) {
         levels.pop();
