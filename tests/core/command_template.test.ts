@@ -61,6 +61,7 @@ describe("parseCommandTemplate", () => {
     ["{{ self }}", 'the name "self" is not supported'],
     ["{{ a|map('upper') }}", "the items of a generator have to be taken with a filter such as join or list"],
     ["{{ (a|e) + b }}", 'the result of the filter "e" can only be written out or passed to q, replace or ~'],
+    ["{{ 'x' if a|e else 'y' }}", 'the result of the filter "e" can only be written out'],
     ["{{ a.items }}", '".items" is a method in Jinja2 and has to be called'],
     ["{{ 1 / 0 }}", "division by zero"],
     ["{{ '%y' % a }}", '"%y" in a % format'],

@@ -77,6 +77,8 @@ describe("unquotedExpressions", () => {
     ["{% for x in a %}{% set y = x|q %}{{ y }}{{ loop.previtem }}{% endfor %}", ["loop.previtem"]],
     ["{{ n % 2 }}", ["n % 2"]],
     ["{{ a|e }}", ["a|e"]],
+    ["{% set ns = namespace(s=a) %}{{ ns.s }}", ["ns.s"]],
+    ["{% macro m(x) %}{{ x }}{{ m(x) }}{% endmacro %}{{ m(1) }}", ["m(1)"]],
   ])("finds what gets out of %s", (template, expected) => {
     expect(unquoted(template)).toEqual(expected);
   });
