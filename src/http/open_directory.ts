@@ -131,6 +131,5 @@ export function textOf(name: RawName): string {
 }
 
 function isAscii(name: string): boolean {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: a name may hold any byte but NUL and slash
-  return /^[\x00-\x7f]*$/.test(name);
+  return !/[^\p{ASCII}]/u.test(name);
 }
