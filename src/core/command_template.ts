@@ -1,12 +1,12 @@
 import type { CommandTemplate } from "./application.ts";
 import type { JsonObject } from "./json.ts";
-import { Fault, TemplateRenderError } from "./template_errors.ts";
-import { Frame, Rendering } from "./template_frame.ts";
-import { parseTemplate } from "./template_parser.ts";
-import { Symbols, trackBody } from "./template_scope.ts";
-import { compile } from "./template_statements.ts";
-import { findUnquoted, type UnquotedExpression } from "./template_unquoted.ts";
-import { Variables } from "./template_variables.ts";
+import { Fault, TemplateRenderError } from "./template/errors.ts";
+import { Frame, Rendering } from "./template/frame.ts";
+import { parseTemplate } from "./template/parser.ts";
+import { Symbols, trackBody } from "./template/scope.ts";
+import { compile } from "./template/statements.ts";
+import { findUnquoted, type UnquotedExpression } from "./template/unquoted.ts";
+import { Variables } from "./template/variables.ts";
 
 const NO_FLOATS: ReadonlySet<string> = new Set();
 
