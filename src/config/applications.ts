@@ -1,7 +1,7 @@
 import type { Application, InteractiveApplication } from "../core/application.ts";
 import { type ParsedCommandTemplate, parseCommandTemplate } from "../core/command_template.ts";
 import { BartenderError } from "../core/errors.ts";
-import type { JsonObject } from "../core/json.ts";
+import { isJsonObject, type JsonObject } from "../core/json.ts";
 import type { KeyPath } from "./finding.ts";
 import { type CompiledSchema, compileBodySchema, compileFormSchema } from "./input_schema.ts";
 import { didYouMean } from "./nearest.ts";
@@ -20,7 +20,7 @@ export function buildApplication(
   report: Report,
 ): Application | undefined {
   const path = ["applications", name];
-  const command = buildTemplate(entry.command_template, [...path, "command_template"], report);
+  const command = buildTemplate(entry, [...path, "command_template"], report);
   const schema = buildSchema(compileFormSchema, entry.input_schema, [...path, "input_schema"], report);
   if (command === undefined || (entry.input_schema !== undefined && schema === undefined)) {
     return undefined;
@@ -51,7 +51,7 @@ export function buildInteractiveApplication(
   report: Report,
 ): InteractiveApplication | undefined {
   const path = ["interactive_applications", name];
-  const command = buildTemplate(entry.command_template, [...path, "command_template"], report);
+  const command = buildTemplate(entry, [...path, "command_template"], report);
   const schema = buildSchema(compileBodySchema, entry.input_schema, [...path, "input_schema"], report);
   const jobApplication = entry.job_application;
   if (jobApplication !== undefined && !applications.includes(jobApplication)) {
@@ -83,12 +83,16 @@ export function buildInteractiveApplication(
   };
 }
 
-function buildTemplate(source: string | undefined, path: KeyPath, report: Report): ParsedCommandTemplate | undefined {
+function buildTemplate(
+  { command_template: source, input_schema: schema }: Partial<ApplicationEntry | InteractiveApplicationEntry>,
+  path: KeyPath,
+  report: Report,
+): ParsedCommandTemplate | undefined {
   if (source === undefined) {
     return undefined;
   }
   try {
-    const template = parseCommandTemplate(source);
+    const template = parseCommandTemplate(source, plainProperties(schema));
     for (const { expression, line, column } of template.unquotedExpressions) {
       report.warn(
         path,
@@ -103,6 +107,17 @@ function buildTemplate(source: string | undefined, path: KeyPath, report: Report
     }
     throw error;
   }
+}
+
+const PLAIN_TYPES: readonly unknown[] = ["number", "integer", "boolean"];
+
+/** Properties whose values cannot break out of a shell line. */
+function plainProperties(schema: JsonObject | undefined): readonly string[] {
+  const properties = schema?.properties;
+  if (properties === undefined || !isJsonObject(properties)) return [];
+  return Object.entries(properties)
+    .filter(([, property]) => isJsonObject(property) && PLAIN_TYPES.includes(property.type))
+    .map(([name]) => name);
 }
 
 function buildSchema<Input>(

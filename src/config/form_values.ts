@@ -1,4 +1,4 @@
-import type { JsonObject, JsonValue } from "../core/json.ts";
+import { isJsonObject, type JsonObject, type JsonValue } from "../core/json.ts";
 import { parseBoolean, parseDecimal } from "./scalars.ts";
 
 /** References and combinations of schemas are followed to this depth. */
@@ -81,10 +81,10 @@ function typesOfField(root: JsonObject, name: string): ReadonlySet<string> {
 function schemasOfField(root: JsonObject, name: string): readonly JsonValue[] {
   const found: JsonValue[] = [];
   const { properties, patternProperties, additionalProperties } = root;
-  if (isObject(properties) && Object.hasOwn(properties, name)) {
+  if (isJsonObject(properties) && Object.hasOwn(properties, name)) {
     found.push(properties[name] ?? null);
   }
-  if (isObject(patternProperties)) {
+  if (isJsonObject(patternProperties)) {
     for (const [pattern, schema] of Object.entries(patternProperties)) {
       if (new RegExp(pattern, "u").test(name)) {
         found.push(schema);
@@ -95,7 +95,7 @@ function schemasOfField(root: JsonObject, name: string): readonly JsonValue[] {
 }
 
 function addTypes(types: Set<string>, schema: JsonValue | undefined, root: JsonObject, depth: number): void {
-  if (!isObject(schema) || depth > MAX_DEPTH) {
+  if (!isJsonObject(schema) || depth > MAX_DEPTH) {
     return;
   }
   const { type, $ref } = schema;
@@ -138,15 +138,11 @@ function resolve(reference: string, root: JsonObject): JsonValue | undefined {
     const key = decodeURIComponent(part).replaceAll("~1", "/").replaceAll("~0", "~");
     if (Array.isArray(node)) {
       node = node[Number(key)];
-    } else if (isObject(node) && Object.hasOwn(node, key)) {
+    } else if (isJsonObject(node) && Object.hasOwn(node, key)) {
       node = node[key];
     } else {
       return undefined;
     }
   }
   return node;
-}
-
-function isObject(value: JsonValue | undefined): value is JsonObject {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }

@@ -1,4 +1,4 @@
-import type { JsonObject, JsonValue } from "../core/json.ts";
+import { isJsonObject, type JsonObject, type JsonValue } from "../core/json.ts";
 import { configFileSchema } from "./schema.ts";
 
 /**
@@ -26,19 +26,15 @@ function withoutDefaultedKeys(schema: JsonObject): JsonObject {
       return [key, value.filter((name) => !hasDefault(schema, name))];
     }
     if (Array.isArray(value)) {
-      return [key, value.map((item) => (isObject(item) ? withoutDefaultedKeys(item) : item))];
+      return [key, value.map((item) => (isJsonObject(item) ? withoutDefaultedKeys(item) : item))];
     }
-    return [key, isObject(value) ? withoutDefaultedKeys(value) : value];
+    return [key, isJsonObject(value) ? withoutDefaultedKeys(value) : value];
   });
   return Object.fromEntries(entries.filter(([key, value]) => key !== "required" || (value as []).length > 0));
 }
 
 function hasDefault(schema: JsonObject, name: JsonValue): boolean {
   const { properties } = schema;
-  const property = isObject(properties) && typeof name === "string" ? properties[name] : undefined;
-  return isObject(property) && "default" in property;
-}
-
-function isObject(value: JsonValue | undefined): value is JsonObject {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
+  const property = isJsonObject(properties) && typeof name === "string" ? properties[name] : undefined;
+  return isJsonObject(property) && "default" in property;
 }

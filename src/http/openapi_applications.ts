@@ -1,5 +1,5 @@
 import type { Application, InteractiveApplication } from "../core/application.ts";
-import type { JsonObject, JsonValue } from "../core/json.ts";
+import { isJsonObject, type JsonObject, type JsonValue } from "../core/json.ts";
 import { operation, success } from "./openapi_operation.ts";
 import { schemaRef } from "./openapi_schemas.ts";
 import { ZIP_MEDIA_TYPES } from "./upload_form.ts";
@@ -57,7 +57,7 @@ function uploadSchema({ name, uploadNeeds, inputSchema = {} }: Application): Jso
     additionalProperties: false,
     properties: {
       upload: { type: "string", format: "binary", title: "Upload", description },
-      ...(isObject(properties) ? properties : {}),
+      ...(isJsonObject(properties) ? properties : {}),
     },
     required: ["upload", ...(Array.isArray(required) ? required : [])],
     ...($defs === undefined ? {} : { $defs }),
@@ -96,7 +96,7 @@ function relocated(schema: JsonObject, pointer: string): JsonObject {
   const fragment = encodeURI(pointer).replaceAll("#", "%23");
   const relocate = (value: JsonValue): JsonValue => {
     if (Array.isArray(value)) return value.map(relocate);
-    if (!isObject(value)) return value;
+    if (!isJsonObject(value)) return value;
     return Object.fromEntries(
       Object.entries(value).map(([key, child]) =>
         key === "$ref" && typeof child === "string" && /^#(\/|$)/.test(child)
@@ -106,8 +106,4 @@ function relocated(schema: JsonObject, pointer: string): JsonObject {
     );
   };
   return relocate(schema) as JsonObject;
-}
-
-function isObject(value: JsonValue | undefined): value is JsonObject {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }

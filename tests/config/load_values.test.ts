@@ -471,6 +471,16 @@ describe("warnings", () => {
     });
     expect(result.warnings[0]?.message).toBe("{{ x }} reaches the shell without |q (line 1, column 9 of the template)");
   });
+
+  test("a declared number or boolean need not be quoted", async () => {
+    const properties = "n: {type: integer}, f: {type: number}, b: {type: boolean}, s: {type: string}";
+    const result = await loadText(
+      `applications:\n  a:\n    command_template: echo {{ n }} {{ f }} {{ b }} {{ s }}\n    input_schema: {type: object, properties: {${properties}}}\n`,
+    );
+    expect(result.warnings.map(({ message }) => message)).toEqual([
+      "{{ s }} reaches the shell without |q (line 1, column 30 of the template)",
+    ]);
+  });
 });
 
 test("config-example.yaml loads without warnings", async () => {
