@@ -6,7 +6,7 @@ import { CommandStartError } from "../core/errors.ts";
 import type { JobId } from "../core/ids.ts";
 import type { Job } from "../core/job.ts";
 import type { JsonObject } from "../core/json.ts";
-import { TemplateRenderError } from "../core/template_errors.ts";
+import { TemplateRenderError } from "../core/template/errors.ts";
 import type { CommandOutput, CommandResult } from "../ports/command_runner.ts";
 import { jsonAnswer } from "./answer.ts";
 import { completedJob, fileNotFound } from "./completed_job.ts";

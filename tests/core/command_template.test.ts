@@ -2,8 +2,8 @@ import { describe, expect, test } from "bun:test";
 import { parseCommandTemplate } from "../../src/core/command_template.ts";
 import { BartenderError } from "../../src/core/errors.ts";
 import type { JsonObject } from "../../src/core/json.ts";
-import { TemplateRenderError, TemplateSyntaxError } from "../../src/core/template_errors.ts";
-import { parseJsonWithFloats } from "../../src/core/template_variables.ts";
+import { TemplateRenderError, TemplateSyntaxError } from "../../src/core/template/errors.ts";
+import { parseJsonWithFloats } from "../../src/core/template/variables.ts";
 
 function render(template: string, variables: JsonObject = {}): string {
   return parseCommandTemplate(template).render(variables);

@@ -3,8 +3,8 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseCommandTemplate } from "../../src/core/command_template.ts";
 import type { JsonObject } from "../../src/core/json.ts";
-import { TemplateRenderError, TemplateSyntaxError } from "../../src/core/template_errors.ts";
-import { parseJsonWithFloats } from "../../src/core/template_variables.ts";
+import { TemplateRenderError, TemplateSyntaxError } from "../../src/core/template/errors.ts";
+import { parseJsonWithFloats } from "../../src/core/template/variables.ts";
 
 /**
  * Templates with what Jinja2 3.1.6 on Python 3.11 makes of them, with `trim_blocks`, `lstrip_blocks` and
