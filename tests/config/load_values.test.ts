@@ -478,7 +478,7 @@ describe("warnings", () => {
       `applications:\n  a:\n    command_template: echo {{ n }} {{ f }} {{ b }} {{ s }}\n    input_schema: {type: object, properties: {${properties}}}\n`,
     );
     expect(result.warnings.map(({ message }) => message)).toEqual([
-      "{{ s }} reaches the shell without |q (line 1, column 30 of the template)",
+      "{{ s }} reaches the shell without |q (line 1, column 33 of the template)",
     ]);
   });
 });
