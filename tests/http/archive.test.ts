@@ -3,7 +3,7 @@ import { spawnSync } from "node:child_process";
 import { chmodSync, mkdirSync, renameSync, symlinkSync, utimesSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileWorld } from "../support/file_world.ts";
-import { openFilesBelow } from "../support/open_files.ts";
+import { allClosed } from "../support/open_files.ts";
 import { listed, unpacked } from "../support/unpacked_archive.ts";
 
 const FORMATS = [".zip", ".tar", ".tar.gz", ".tar.xz", ".tar.bz2"];
@@ -99,7 +99,7 @@ describe.each(FORMATS)("an archive in the format %s", (format) => {
       "to-d": "-> d",
     });
     expect(body.includes("secret")).toBe(false);
-    expect(openFilesBelow(files.directory)).toBe(0);
+    await allClosed(files.directory);
   });
 
   test("keeps names of every kind", async () => {
@@ -227,7 +227,7 @@ describe("the headers of an archive", () => {
     await using files = await fileWorld(TREE);
     const { status, headers, body } = await files.get("/archive", {}, "HEAD");
     expect([status, headers["content-disposition"], body.length]).toEqual([200, 'attachment; filename="1.zip"', 0]);
-    expect(openFilesBelow(files.directory)).toBe(0);
+    await allClosed(files.directory);
   });
 });
 
@@ -257,7 +257,7 @@ describe("an archive is refused", () => {
       symlinkSync(files.outside, join(files.directory, "out"));
       const { status, body } = await files.get(`/archive/${path}`);
       expect([status, body.toString()]).toEqual([404, '{"detail":"File not found"}']);
-      expect(openFilesBelow(files.directory)).toBe(0);
+      await allClosed(files.directory);
     },
   );
 
@@ -291,5 +291,5 @@ test("directories that are too deep are left out and logged", async () => {
   expect(listed(body, ".tar").filter((path) => path.endsWith("f")).length).toBe(500);
   expect(listed(body, ".tar").at(-1)).toBe("e/");
   expect(files.world.logger.lines.filter(({ message }) => message.includes("left out")).length).toBe(1);
-  expect(openFilesBelow(files.directory)).toBe(0);
+  await allClosed(files.directory);
 });

@@ -7,7 +7,7 @@ import { MAX_PARALLEL_ARCHIVES } from "../../src/http/routes_archive.ts";
 import { childrenRunning } from "../support/child_processes.ts";
 import { eventually } from "../support/eventually.ts";
 import { type FileWorld, fileWorld } from "../support/file_world.ts";
-import { openFilesBelow } from "../support/open_files.ts";
+import { allClosed, openFilesBelow } from "../support/open_files.ts";
 import { listed, unpacked } from "../support/unpacked_archive.ts";
 
 /** Files of noise, which cannot be compressed: so many bytes are sent as well. */
@@ -142,7 +142,7 @@ describe("when something goes wrong", () => {
         });
       }
       expect((await files.get("/archive?archive_format=.tar.gz")).status).toBe(200);
-      expect(openFilesBelow(files.directory)).toBe(0);
+      await allClosed(files.directory);
     } finally {
       process.env.PATH = path;
     }

@@ -8,7 +8,7 @@ import { sortByBytes } from "../../src/http/sort_by_bytes.ts";
 import { turnTaking } from "../../src/http/turns.ts";
 import { type FileWorld, fileWorld } from "../support/file_world.ts";
 import { ManualClock } from "../support/manual_clock.ts";
-import { openFilesBelow } from "../support/open_files.ts";
+import { allClosed } from "../support/open_files.ts";
 import { plantTree } from "../support/planted_tree.ts";
 import { tempDir } from "../support/temp_dir.ts";
 import { unprivileged } from "../support/unprivileged.ts";
@@ -49,7 +49,7 @@ describe("GET directories", () => {
         '{"name":"somefile.txt","path":"somefile.txt","is_dir":false,"is_file":true}]}',
     );
     expect((await files.get("/directories/")).body.toString()).toBe(body.toString());
-    expect(openFilesBelow(files.directory)).toBe(0);
+    await allClosed(files.directory);
   });
 
   test("lists as many levels as max_depth says", async () => {
@@ -159,7 +159,7 @@ describe("GET directories", () => {
       expect([path, status]).toEqual([path, 404]);
       expect(body.toString()).toBe('{"detail":"File not found"}');
     }
-    expect(openFilesBelow(files.directory)).toBe(0);
+    await allClosed(files.directory);
   });
 
   test("lists a job directory that is a link itself", async () => {
@@ -228,7 +228,7 @@ describe("GET directories", () => {
       detail: "The directory has more than 100000 items: list a sub directory or ask for a smaller max_depth",
     });
     expect(paths(await list(files, "/directories?max_depth=2")).length).toBe(2 + 2 * 330);
-    expect(openFilesBelow(files.directory)).toBe(0);
+    await allClosed(files.directory);
   });
 });
 

@@ -2,9 +2,8 @@ import { describe, expect, test } from "bun:test";
 import { chmodSync, renameSync, symlinkSync, truncateSync, utimesSync } from "node:fs";
 import { join } from "node:path";
 import { jobId } from "../../src/core/ids.ts";
-import { eventually } from "../support/eventually.ts";
 import { fileWorld, SECRET } from "../support/file_world.ts";
-import { openFilesBelow } from "../support/open_files.ts";
+import { allClosed, openFilesBelow } from "../support/open_files.ts";
 import { plantTree } from "../support/planted_tree.ts";
 import { unprivileged } from "../support/unprivileged.ts";
 
@@ -71,7 +70,7 @@ describe("GET files/{path}", () => {
     const { headers, body } = await files.get("/files/large.dat");
     expect(headers["content-length"]).toBe(String(LARGE.length));
     expect(body.equals(LARGE)).toBe(true);
-    expect(await eventually("closed files", () => openFilesBelow(files.directory) === 0)).toBe(true);
+    await allClosed(files.directory);
   });
 
   test("answers HEAD with the same headers and no body", async () => {
@@ -84,7 +83,7 @@ describe("GET files/{path}", () => {
         expect(head.headers[name]).toBe(get.headers[name] as string);
       }
     }
-    expect(openFilesBelow(files.directory)).toBe(0);
+    await allClosed(files.directory);
   });
 
   test("asks for a token, a job of the caller and its completion before it looks at the path", async () => {
@@ -243,7 +242,7 @@ describe("paths", () => {
     plantTree(files.world.jobs.directory(files.world.jobs.plant({})), { x: SECRET });
     const { status, body } = await files.get(`/files/${path}`);
     expect([status, body.toString()]).toEqual([404, '{"detail":"File not found"}']);
-    expect(openFilesBelow(files.directory)).toBe(0);
+    await allClosed(files.directory);
   });
 
   test.each(["../2/x", "%2e%2e/2/x", "output/../../2/x"])(
@@ -323,14 +322,14 @@ describe("downloads", () => {
       await response.body?.getReader().read();
       abort.abort();
     }
-    await eventually("closed files", () => openFilesBelow(files.directory) === 0);
+    await allClosed(files.directory);
   });
 
   test("of one file at the same time are all whole", async () => {
     await using files = await fileWorld({ "large.dat": LARGE });
     const answers = await Promise.all(Array.from({ length: 20 }, () => files.get("/files/large.dat")));
     expect(answers.every(({ body }) => body.equals(LARGE))).toBe(true);
-    await eventually("closed files", () => openFilesBelow(files.directory) === 0);
+    await allClosed(files.directory);
   });
 
   test("read in pieces without a server that sends files, and are closed when given up", async () => {
@@ -344,7 +343,7 @@ describe("downloads", () => {
     await reader?.read();
     expect(openFilesBelow(files.directory)).toBe(1);
     await reader?.cancel();
-    expect(openFilesBelow(files.directory)).toBe(0);
+    await allClosed(files.directory);
   });
 
   test("of a file that becomes shorter break", async () => {
@@ -354,6 +353,6 @@ describe("downloads", () => {
     );
     truncateSync(join(files.directory, "large.dat"), 300_000);
     await expect(response.arrayBuffer()).rejects.toThrow("shorter");
-    await eventually("closed files", () => openFilesBelow(files.directory) === 0);
+    await allClosed(files.directory);
   });
 });

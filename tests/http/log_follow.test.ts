@@ -6,7 +6,7 @@ import type { Job, Phase } from "../../src/core/job.ts";
 import { type EdgeWorld, edgeWorld } from "../support/edge_world.ts";
 import { eventually } from "../support/eventually.ts";
 import { progressIn } from "../support/job_builder.ts";
-import { openFilesBelow } from "../support/open_files.ts";
+import { allClosed, openFilesBelow } from "../support/open_files.ts";
 import { plantTree } from "../support/planted_tree.ts";
 
 interface LogWorld {
@@ -87,7 +87,7 @@ describe("?tail=N", () => {
       expect([response.status, response.headers.get("content-type")]).toEqual([200, "text/plain; charset=utf-8"]);
       expect(await response.text()).toBe(expected);
     }
-    expect(openFilesBelow(world.jobs.jobRootDir)).toBe(0);
+    await allClosed(world.jobs.jobRootDir);
   });
 
   test("gives nothing while a job has no log, and 404 when it never will", async () => {
@@ -122,7 +122,7 @@ describe("?follow=true", () => {
     await log.untilDone();
     expect(log.text).toBe("one\ntwo\nthree");
     expect(world.clock.pending).toBe(0);
-    expect(openFilesBelow(world.jobs.jobRootDir)).toBe(0);
+    await allClosed(world.jobs.jobRootDir);
   });
 
   test("shows new bytes within a quarter of a second, and asks for the job once a second", async () => {
@@ -228,7 +228,7 @@ describe("?follow=true", () => {
     expect(openFilesBelow(stdout)).toBe(1);
     abort.abort();
     await eventually("no pause", () => world.clock.pending === 0);
-    await eventually("a closed file", () => openFilesBelow(stdout) === 0);
+    await allClosed(stdout);
     await server.stop();
   });
 
