@@ -1,11 +1,12 @@
 import type { BackoffPolicy } from "../src/core/backoff.ts";
 import { messageOf } from "../src/core/errors.ts";
 import { type JobId, jobId } from "../src/core/ids.ts";
-import { type Job, placementOf, publicState, schedulerJobIdOf } from "../src/core/job.ts";
+import { isFinished, type Job } from "../src/core/job.ts";
+import { abandoned } from "../src/core/job_end.ts";
 import type { Clock } from "../src/ports/clock.ts";
 import type { Logger } from "../src/ports/logger.ts";
 import { jobActor } from "./job_actor.ts";
-import type { JobWorld } from "./job_effects.ts";
+import { endCommand, type JobWorld } from "./job_effects.ts";
 import type { ActorFactory, ActorRef } from "./kernel/actor.ts";
 import { actor, type DynamicChildren } from "./kernel/child_spec.ts";
 import { type Name, nameOf } from "./kernel/registry.ts";
@@ -87,27 +88,13 @@ export class JobDirectory {
     const reason = `Bartender gave the job up after repeated faults: ${messageOf(lastFault)}`;
     logger.error("A job was given up", { job: id, error: lastFault });
     const job = await world.store.get(id);
-    if (job === undefined || job.progress.phase === "finished") return;
-    const [placement, schedulerJobId] = [placementOf(job.progress), schedulerJobIdOf(job.progress)];
-    const scheduler = placement === null ? undefined : world.destinations.get(placement.destination)?.scheduler;
-    if (schedulerJobId !== null) await scheduler?.cancel(schedulerJobId, new AbortController().signal);
+    // A removal that cannot be finished now is tried again at the next start; its user was told that it is under way.
+    if (job === undefined || isFinished(job) || job.progress.phase === "deleting") return;
+    await endCommand(world, job, new AbortController().signal);
     await world.files.appendReason(id, reason).catch((error: unknown) => {
       logger.warn("The reason could not be written to the job's stderr", { job: id, reason: messageOf(error) });
     });
     const nowMs = clock.nowMs();
-    await world.store.save(
-      {
-        ...job,
-        progress: {
-          phase: "finished",
-          placement: placement === null ? null : { destination: placement.destination, isStaged: placement.isStaged },
-          schedulerJobId,
-          outcome: { isOk: false, returnCode: null, reason },
-        },
-        updatedOnMs: publicState(job.progress) === "error" ? job.updatedOnMs : nowMs,
-        finishedOnMs: nowMs,
-      },
-      nowMs,
-    );
+    await world.store.save(abandoned(job, reason, nowMs), nowMs);
   }
 }

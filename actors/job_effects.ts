@@ -2,7 +2,14 @@ import type { Application } from "../src/core/application.ts";
 import type { Picker } from "../src/core/destination_picker.ts";
 import { BartenderError } from "../src/core/errors.ts";
 import { type AttemptTag, attemptTag, type SchedulerJobId } from "../src/core/ids.ts";
-import type { Job, Placement, SchedulerStatus } from "../src/core/job.ts";
+import {
+  holdsRunSlot,
+  type Job,
+  type Placement,
+  placementOf,
+  type SchedulerStatus,
+  schedulerJobIdOf,
+} from "../src/core/job.ts";
 import type { JobFiles } from "../src/ports/job_files.ts";
 import type { JobStore } from "../src/ports/job_store.ts";
 import type { Destination } from "./destination.ts";
@@ -92,6 +99,14 @@ export function cancel(
   signal: AbortSignal,
 ): Promise<void> {
   return destinationOf(world, placement).scheduler.cancel(schedulerJobId, signal);
+}
+
+/** Ends whatever the scheduler may have of a job, also when its submission was never answered. */
+export async function endCommand(world: JobWorld, job: Job, signal: AbortSignal): Promise<void> {
+  const placement = placementOf(job.progress);
+  if (placement === null || !holdsRunSlot(job.progress)) return;
+  const id = schedulerJobIdOf(job.progress) ?? (await find(world, job, placement, job.attempt, signal));
+  if (id !== null) await cancel(world, placement, id, signal);
 }
 
 /** Removes the copy at the destination, then writes down why the job failed. */

@@ -158,6 +158,12 @@ function finish(
   return after(step, forget(placement, schedulerJobId));
 }
 
+/** The end of a job that cannot be carried on, once nothing of it is left running. Pure. */
+export function abandoned(job: Job, reason: string, nowMs: number): Job {
+  const { progress } = job;
+  return finish(job, place(placementOf(progress)), schedulerJobIdOf(progress), failure(reason), nowMs).job;
+}
+
 export function startRemoval(job: Job, nowMs: number): Step {
   const placement = placementOf(job.progress);
   const schedulerJobId = schedulerJobIdOf(job.progress);

@@ -82,6 +82,22 @@ describe("a planted fault in a job's actor", () => {
   });
 });
 
+describe("a job that is given up", () => {
+  test("while its submission was never saved has its command ended first, by its tag", async () => {
+    const scheduler = controlledScheduler();
+    const faults = Array.from({ length: 100 }, () => new Error("planted fault"));
+    await using world = await actorWorld({
+      destinations: { here: { scheduler } },
+      wrapStore: failingSaves("queued", faults),
+    });
+    const job = await world.submit();
+    await world.pass(job.id, "finished");
+    const [submitted] = scheduler.submitted;
+    expect(scheduler.submitted.length).toBe(1);
+    expect(scheduler.status(schedulerJobId(`s-${submitted?.tag}`))?.type).toBe("ended");
+  });
+});
+
 describe("a store that is away", () => {
   test("delays a job's step and loses nothing", async () => {
     const scheduler = controlledScheduler();
