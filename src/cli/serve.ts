@@ -1,5 +1,6 @@
 import { unavailableFeatures } from "../config/availability.ts";
 import type { Config } from "../config/config.ts";
+import { describeDatabase } from "../config/database_url.ts";
 import { type Environment, resolveConfigFile } from "../config/environment.ts";
 import { formatFinding } from "../config/finding.ts";
 import { loadConfig } from "../config/load.ts";
@@ -58,7 +59,11 @@ export async function runServe(options: ServeOptions, io: CommandIo): Promise<nu
     return EXIT.fault;
   }
   io.stderr(`Bartender listens on ${daemon.url}\n`);
-  logger.info("Bartender has started", { url: daemon.url, config: config.file });
+  logger.info("Bartender has started", {
+    url: daemon.url,
+    config: config.file,
+    database: describeDatabase(environment.database),
+  });
   const ended = await Promise.race([
     options.stopRequested.then((signal) => ({ signal })),
     daemon.failed.then((error) => ({ error })),
