@@ -2,7 +2,7 @@ import { placementOf } from "../src/core/job.ts";
 import type { JobStore } from "../src/ports/job_store.ts";
 import type { ActorFactory } from "./kernel/actor.ts";
 import { jobName } from "./messages.ts";
-import { unfinishedJobs } from "./unfinished_jobs.ts";
+import { unfinishedJobsPatiently } from "./unfinished_jobs.ts";
 
 /**
  * Started after the other actors of a destination, each time anew: tells the destination's jobs that those actors
@@ -13,8 +13,8 @@ export function announcer(
   store: Pick<JobStore, "unfinished">,
 ): ActorFactory<{ readonly type: "announced" }> {
   return (ctx) => {
-    const announce = async (): Promise<void> => {
-      for await (const job of unfinishedJobs(store)) {
+    const announce = async (signal: AbortSignal): Promise<void> => {
+      for await (const job of unfinishedJobsPatiently(store, ctx, signal)) {
         if (placementOf(job.progress)?.destination !== destination) continue;
         ctx.find(jobName(job.id))?.send({ type: "destination_restarted" });
       }

@@ -4,13 +4,13 @@
  *
  *     bun bench/archives.ts [small files] [MB of the large file]
  */
-import { randomBytes } from "node:crypto";
 import { createWriteStream, mkdirSync, writeFileSync } from "node:fs";
 import { startDaemon } from "../tests/support/daemon_process.ts";
 import { probeHealth } from "./support/health_probe.ts";
 import { download, produce, type Transfer } from "./support/measured_download.ts";
 import { ratio, report } from "./support/report.ts";
 import { forgetPeak, residentMb } from "./support/resident_memory.ts";
+import { sampleText } from "./support/sample_text.ts";
 
 const smallFiles = Number(process.argv[2] ?? 20_000);
 const largeMb = Number(process.argv[3] ?? 500);
@@ -28,23 +28,17 @@ const token = await daemon.token();
 const port = Number(new URL(daemon.url).port);
 const jobDir = `${daemon.directory}/jobs/${id}`;
 
-/** Text like that of a structure file, with some noise: it can be compressed to about a quarter. */
-const text = (bytes: number): Buffer => {
-  const line = "ATOM   1234  CA  ALA A  12      11.104   6.134  -6.504  1.00 20.00\n";
-  const noise = randomBytes(Math.ceil(bytes / 6)).toString("base64");
-  return Buffer.from((noise + line.repeat(Math.ceil(bytes / line.length))).slice(0, bytes));
-};
 let smallBytes = 0;
 for (let n = 0; n < smallFiles; n++) {
   if (n % 200 === 0) mkdirSync(`${jobDir}/small/d${n / 200}`, { recursive: true });
-  const content = text(1000 + ((n * 37) % 5000));
+  const content = sampleText(1000 + ((n * 37) % 5000));
   smallBytes += content.length;
   writeFileSync(`${jobDir}/small/d${Math.floor(n / 200)}/f${n}.pdb`, content);
 }
 mkdirSync(`${jobDir}/large`);
 const large = createWriteStream(`${jobDir}/large/trajectory.dat`);
 for (let mb = 0; mb < largeMb; mb++) {
-  if (!large.write(text(1_000_000))) await new Promise<void>((resolve) => large.once("drain", () => resolve()));
+  if (!large.write(sampleText(1_000_000))) await new Promise<void>((resolve) => large.once("drain", () => resolve()));
 }
 await new Promise<void>((resolve) => large.end(() => resolve()));
 

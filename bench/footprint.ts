@@ -35,13 +35,17 @@ const token = await daemon.token();
 const request = submissionBytes("wait", token, zipSync({ "input.txt": new Uint8Array([10]) }));
 await httpLoad({ port, connections: 8, requests: jobs, request: () => request, expected: 303 });
 const loaded = await settled(daemon.pid);
-const list = await httpLoad({
-  port,
-  connections: 1,
-  requests: 200,
-  request: () => requestBytes("GET /api/job/?limit=100 HTTP/1.1", { Authorization: `Bearer ${token}` }),
-  expected: 200,
-});
+const askForList = (requests: number) =>
+  httpLoad({
+    port,
+    connections: 1,
+    requests,
+    request: () => requestBytes("GET /api/job/?limit=100 HTTP/1.1", { Authorization: `Bearer ${token}` }),
+    expected: 200,
+  });
+// The first ones are slower while the code is compiled and what the submissions left is collected.
+await askForList(100);
+const list = await askForList(1000);
 
 const restartMs = performance.now();
 await daemon.restart();

@@ -1,11 +1,13 @@
 /**
- * How many submissions per second are on disk before their 303, beside raw inserts into SQLite with a flush each.
+ * How many submissions per second are on disk before their 303, with SQLite and with PostgreSQL, beside raw inserts into
+ * SQLite with a flush each.
  *
  *     bun bench/submissions.ts [submissions]
  */
 import { DatabaseSync } from "node:sqlite";
 import { zipSync } from "fflate";
 import { startDaemon } from "../tests/support/daemon_process.ts";
+import { startPostgres } from "../tests/support/postgres_server.ts";
 import { tempDir } from "../tests/support/temp_dir.ts";
 import { httpLoad, submissionBytes } from "./support/http_load.ts";
 import { perSecond, ratio, report } from "./support/report.ts";
@@ -24,28 +26,39 @@ const rawInserts = (): number => {
   return rate;
 };
 
-// The one slot is taken by the first job, so that only submissions are measured.
-await using daemon = await startDaemon({
-  config: `job_root_dir: jobs
+const raw = rawInserts();
+report("raw SQLite inserts, one flush each", perSecond(raw));
+await using postgres = await startPostgres(["fsync=on"]);
+const sqlite = await measure("SQLite", {});
+report("ratio of 16 at a time to raw inserts", ratio(sqlite, raw));
+const other = await measure("PostgreSQL", { BARTENDER_DB_URL: await postgres.createDatabase() });
+report("ratio of PostgreSQL to SQLite, 16 at a time", ratio(other, sqlite));
+
+/** @returns submissions per second, 16 at a time */
+async function measure(store: string, database: Readonly<Record<string, string>>): Promise<number> {
+  // The one slot is taken by the first job, so that only submissions are measured.
+  await using daemon = await startDaemon({
+    config: `job_root_dir: jobs
 applications:
   wait: {command_template: exec sleep 600}
 destinations:
   local: {scheduler: {type: memory, slots: 1}, filesystem: {type: local}}
 `,
-  env: { BARTENDER_LOG_LEVEL: "warning" },
-});
-const port = Number(new URL(daemon.url).port);
-const request = submissionBytes("wait", await daemon.token(), zipSync({ "input.txt": new Uint8Array([10]) }));
-const submit = (requests: number, connections: number) =>
-  httpLoad({ port, connections, requests, request: () => request, expected: 303 });
-
-await submit(200, 8);
-const raw = rawInserts();
-const one = await submit(Math.ceil(count / 4), 1);
-const many = await submit(count, 16);
-report(`submissions, 16 at a time (${count})`, `${perSecond(many.perSecond)}, p99 ${many.p99Ms.toFixed(1)} ms`);
-report("submissions, one at a time", `${perSecond(one.perSecond)}, p99 ${one.p99Ms.toFixed(1)} ms`);
-report("raw SQLite inserts, one flush each", perSecond(raw));
-report("ratio of 16 at a time", ratio(many.perSecond, raw));
-const first = await daemon.call("DELETE", "/api/job/1");
-if (first.status !== 204) throw new Error(`DELETE: ${first.status}`);
+    env: { BARTENDER_LOG_LEVEL: "warning", ...database },
+  });
+  const port = Number(new URL(daemon.url).port);
+  const request = submissionBytes("wait", await daemon.token(), zipSync({ "input.txt": new Uint8Array([10]) }));
+  const submit = (requests: number, connections: number) =>
+    httpLoad({ port, connections, requests, request: () => request, expected: 303 });
+  await submit(200, 8);
+  const one = await submit(Math.ceil(count / 4), 1);
+  const many = await submit(count, 16);
+  report(
+    `${store}: submissions, 16 at a time (${count})`,
+    `${perSecond(many.perSecond)}, p99 ${many.p99Ms.toFixed(1)} ms`,
+  );
+  report(`${store}: one at a time`, `${perSecond(one.perSecond)}, p99 ${one.p99Ms.toFixed(1)} ms`);
+  const first = await daemon.call("DELETE", "/api/job/1");
+  if (first.status !== 204) throw new Error(`DELETE: ${first.status}`);
+  return many.perSecond;
+}

@@ -1,20 +1,44 @@
-import { dirname } from "node:path";
+import { fstatSync } from "node:fs";
+import { readFile } from "node:fs/promises";
+import { dirname, join } from "node:path";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
-import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
+import { Argument, Command, CommanderError, InvalidArgumentError, Option } from "commander";
+import { type DestinationStream, destination } from "pino";
 import { systemClock } from "../adapters/clock/system_clock.ts";
-import { type LogLevel, pinoLogger } from "../adapters/logger/pino_logger.ts";
+import { migrateJobStore, openJobStore } from "../adapters/job_store/build.ts";
+import { isJournal, journalLines } from "../adapters/logger/journal_lines.ts";
+import { LOG_LEVELS, type LogLevel } from "../adapters/logger/log_levels.ts";
+import { pinoLogger } from "../adapters/logger/pino_logger.ts";
+import { readableLines } from "../adapters/logger/readable_lines.ts";
+import { buildWriterLock } from "../adapters/writer_lock/build.ts";
 import packageJson from "../package.json" with { type: "json" };
+import { cleanUpNow, previewCleanUp } from "./clean_up_now.ts";
 import { runCheckConfig } from "./cli/check_config.ts";
+import { completionScript, SHELLS, type Shell } from "./cli/completion.ts";
+import { buildConsole, isConsoleFault, tellFault } from "./cli/console.ts";
 import { runDemo } from "./cli/demo.ts";
 import { runGenerateKeys } from "./cli/generate_keys.ts";
 import { runGenerateToken } from "./cli/generate_token.ts";
-import { type CommandIo, EXIT } from "./cli/io.ts";
+import { type CommandIo, EXIT, EXIT_TEXT } from "./cli/io.ts";
+import { runJanitor } from "./cli/janitor.ts";
+import { runLink } from "./cli/link.ts";
+import { MANUAL_PAGES, type ManualPageName, manual } from "./cli/manual.ts";
+import { runMigrate } from "./cli/migrate.ts";
+import { runPerform } from "./cli/perform.ts";
 import { runServe } from "./cli/serve.ts";
+import { addClientCommands } from "./client_commands.ts";
+import type { Config } from "./config/config.ts";
 import { type Environment, readEnvironment } from "./config/environment.ts";
+import type { DeniedSecrets } from "./config/secret_file.ts";
+import { HELP_STYLE } from "./console/help_style.ts";
 import { startDaemon } from "./daemon.ts";
+import { startPerformer } from "./performer.ts";
+import { probeDestinations } from "./probe_destinations.ts";
+import { bundledFile } from "./runtime/bundled_files.ts";
+import { serviceManager } from "./runtime/sd_notify.ts";
 import { runtimeName, selfCommand } from "./runtime/self_command.ts";
-import { onStopSignals, onUncaught } from "./runtime/signals.ts";
+import { onReloadSignal, onStopSignals, onUncaught } from "./runtime/signals.ts";
 
 const clock = systemClock();
 const io: CommandIo = {
@@ -32,8 +56,9 @@ const program = new Command("bartender")
     `
 Settings come from the environment (BARTENDER_…), or from .env in the working directory.
 
-Exit status: 0 done, 1 a fault that the message explains, 2 wrong command line.`,
+Exit status: ${EXIT_TEXT}.`,
   )
+  .configureHelp(HELP_STYLE)
   .exitOverride()
   .showSuggestionAfterError();
 
@@ -41,7 +66,33 @@ program
   .command("serve")
   .description("run the daemon with its REST API until SIGTERM or SIGINT")
   .option("--config <file>", "configuration file (default: $BARTENDER_CONFIG_FILENAME, else config.yaml)")
-  .action((options: { config?: string }) => withEnvironment((environment) => serve(options.config, environment)));
+  .option("--standby", "wait while another daemon works on the same database, and take over when it ends", false)
+  .action((options: ServeFlags) => withEnvironment((environment) => serve(options, environment)));
+
+program
+  .command("perform")
+  .description("run the jobs of destinations whose scheduler is arq, on this machine, until SIGTERM or SIGINT")
+  .option("--config <file>", "configuration file", "config.yaml")
+  .option("--destination <name...>", "destinations to work for (default: all whose scheduler is arq)")
+  .action((options: PerformFlags) => withEnvironment((environment) => perform(options, environment), "warn"));
+
+program
+  .command("janitor")
+  .description("remove what faults left behind and what was kept long enough, as the daemon does every hour")
+  .option("--config <file>", "configuration file (default: the one that serve would use)")
+  .option("--dry-run", "only list what would be removed; a daemon may be running", false)
+  .action(({ config, dryRun }: { config?: string; dryRun: boolean }) =>
+    withEnvironment(async (environment) => {
+      const logger = pinoLogger(environment.logLevel satisfies LogLevel, { write: io.stderr });
+      const given = { environment, variables: io.env, clock, logger, random: Math.random };
+      const options = {
+        ...{ config, environment, isDryRun: dryRun },
+        cleanUp: async (read: Config) => ({ ...(await cleanUpNow({ ...given, config: read })) }),
+        preview: (read: Config) => previewCleanUp({ ...given, config: read }),
+      };
+      return await runJanitor(options, io);
+    }),
+  );
 
 program
   .command("demo")
@@ -49,7 +100,9 @@ program
   .option("--keep", "leave the daemon running and print its URL and a token", false)
   .action(async ({ keep }: { keep: boolean }) => {
     const projectDir = dirname(dirname(fileURLToPath(import.meta.url)));
-    const options = { keep, selfCommand: selfCommand(import.meta.url), projectDir, clock };
+    const projectFile = async (name: string): Promise<Uint8Array> =>
+      (await bundledFile(`bartender/${name}`)) ?? (await readFile(join(projectDir, name)));
+    const options = { keep, selfCommand: selfCommand(import.meta.url), projectFile, clock };
     process.exitCode = await runDemo(options, io);
   });
 
@@ -58,13 +111,66 @@ program
   .description("check a configuration file and list all its faults, each with file, line, column and key")
   .option("--config <file>", "file to check (default: the one that serve would use)")
   .option("--schema", "print the JSON Schema of the file, for editors", false)
-  .action(({ config, schema }: { config?: string; schema: boolean }) =>
-    withEnvironment((environment) =>
-      runCheckConfig(
-        { config, schema },
-        { environment, workingDirectory: io.cwd, stdout: { write: io.stdout }, stderr: { write: io.stderr } },
-      ),
+  .option("--probe", "also log in to each destination and try what jobs will need there", false)
+  .action(({ config, schema, probe }: { config?: string; schema: boolean; probe: boolean }) =>
+    withEnvironment(
+      (environment) =>
+        runCheckConfig(
+          { config, schema, probe },
+          {
+            environment,
+            workingDirectory: io.cwd,
+            credentialsDirectory: io.env.CREDENTIALS_DIRECTORY,
+            stdout: { write: io.stdout },
+            stderr: { write: io.stderr },
+            probe: (checked) =>
+              probeDestinations({
+                config: checked,
+                clock,
+                logger: pinoLogger("critical", { write: io.stderr }),
+                random: Math.random,
+                variables: process.env,
+              }),
+          },
+        ),
+      // Nothing is asked of the database.
+      "warn",
     ),
+  );
+
+program
+  .command("migrate")
+  .description("bring the database to the newest version, and take over the jobs of a Python Bartender; serve does too")
+  .action(() =>
+    withEnvironment(({ database, logLevel }) => {
+      const logger = pinoLogger(logLevel);
+      return runMigrate(
+        {
+          database,
+          lock: () => buildWriterLock(database, { clock, logger }),
+          migrate: (of) => migrateJobStore(of, { clock, logger }),
+        },
+        io,
+      );
+    }),
+  );
+
+program
+  .command("link")
+  .alias("link-job")
+  .description("show a directory that is there already as a finished job, and print the number of that job")
+  .argument("<directory>", "must be readable by the daemon, and writable for interactive applications")
+  .option("--submitter <text>", "whose job it is", "someone")
+  .option("--application <text>", "application of the job, which need not be configured", "ln")
+  .option("--name <text>", "name of the job (default: last part of the directory's path)")
+  .option("--config <file>", "configuration file (default: the one that serve would use)")
+  .action((directory: string, options: LinkFlags) =>
+    withEnvironment((environment) => {
+      const { name, config } = options;
+      const logger = pinoLogger(environment.logLevel, { write: io.stderr });
+      const openStore = () => openJobStore(environment.database, { logger, clock, mustBeCurrent: true });
+      return runLink({ ...options, directory, name, config, environment, clock, openStore }, io);
+    }),
   );
 
 program
@@ -94,6 +200,54 @@ program
     process.exitCode = await runGenerateToken({ ...options, format, lifetimeMinutes, clock }, io);
   });
 
+program.addCommand(
+  buildConsole({
+    io,
+    clock,
+    environment() {
+      const result = readEnvironment(process.env, io.cwd, "warn");
+      if (result.isValid) return result.environment;
+      for (const fault of result.faults) io.stderr(`${fault}\n`);
+      return undefined;
+    },
+  }),
+);
+const terminal = process.stderr.isTTY ? io.stderr : undefined;
+addClientCommands(program, { ...io, clock, terminal }, (status) => {
+  process.exitCode = status;
+});
+
+program
+  .command("completion")
+  .description("print what lets a shell complete commands and options; see docs/console.md for where it goes")
+  .addArgument(new Argument("<shell>").choices(SHELLS))
+  .action((shell: Shell) => io.stdout(completionScript(program, shell)));
+
+program
+  .command("manual")
+  .description("print a manual page, for `man -l -`")
+  .addArgument(new Argument("[page]").choices(MANUAL_PAGES).default("bartender"))
+  .action((page: ManualPageName) =>
+    io.stdout(manual(page, { program, env: io.env, clock, version: packageJson.version })),
+  );
+
+interface ServeFlags {
+  readonly config?: string;
+  readonly standby: boolean;
+}
+
+interface PerformFlags {
+  readonly config: string;
+  readonly destination?: string[];
+}
+
+interface LinkFlags {
+  readonly submitter: string;
+  readonly application: string;
+  readonly name?: string;
+  readonly config?: string;
+}
+
 interface TokenFlags {
   readonly privateKey: string;
   readonly username: string;
@@ -110,8 +264,11 @@ function wholeNumber(text: string): number {
 }
 
 /** Reads the settings only for commands that need them, so that the others work whatever the environment holds. */
-async function withEnvironment(run: (environment: Environment) => Promise<number>): Promise<void> {
-  const result = readEnvironment(process.env, io.cwd);
+async function withEnvironment(
+  run: (environment: Environment) => Promise<number>,
+  deniedSecrets: DeniedSecrets = "refuse",
+): Promise<void> {
+  const result = readEnvironment(process.env, io.cwd, deniedSecrets);
   for (const warning of result.warnings) io.stderr(`warning: ${warning}\n`);
   if (result.isValid) {
     process.exitCode = await run(result.environment);
@@ -121,23 +278,68 @@ async function withEnvironment(run: (environment: Environment) => Promise<number
   process.exitCode = EXIT.fault;
 }
 
-async function serve(config: string | undefined, environment: Environment): Promise<number> {
-  const logger = pinoLogger(environment.logLevel satisfies LogLevel);
+/** For people on a terminal, with priorities for the journal, else plain JSON. */
+function logStream(): DestinationStream {
+  // Synchronous, so that the line about the fault that ends the process is still written.
+  const output = destination({ dest: 1, sync: true });
+  const write = (text: string): void => void output.write(text);
+  if (process.stdout.isTTY) return readableLines(write, (process.env.NO_COLOR ?? "") === "");
+  return isJournal(process.env.JOURNAL_STREAM, fstatSync(1)) ? journalLines(write) : output;
+}
+
+async function serve({ config, standby: isStandby }: ServeFlags, environment: Environment): Promise<number> {
+  const logger = pinoLogger(environment.logLevel satisfies LogLevel, logStream());
   onUncaught((error) => logger.error("A fault that nobody caught ends the daemon", { error }));
   const stopRequested = new Promise<string>((resolve) => {
     // Who asks twice does not want to wait.
     onStopSignals(resolve, () => process.exit(EXIT.fault));
   });
   const random = Math.random;
-  const status = await runServe({ config, environment, clock, logger, random, start: startDaemon, stopRequested }, io);
+  const logLevel = {
+    get: () => logger.level(),
+    levels: LOG_LEVELS,
+    set: (level: string) => logger.setLevel(LOG_LEVELS.find((known) => known === level) ?? logger.level()),
+  };
+  const manager = serviceManager(process.env, (reason) => {
+    logger.warn("The service manager does not learn how the daemon is", { reason });
+  });
+  const options = {
+    ...{ config, isStandby, environment, clock, logger, logLevel, random },
+    ...{ manager, start: startDaemon },
+    ...{ stopRequested, onReload: onReloadSignal },
+  };
+  const status = await runServe(options, io);
   // Timers of libraries must not keep a stopped daemon alive.
   process.exit(status);
+}
+
+async function perform({ config, destination }: PerformFlags, environment: Environment): Promise<number> {
+  const logger = pinoLogger(environment.logLevel satisfies LogLevel, logStream());
+  onUncaught((error) => logger.error("A fault that nobody caught ends the performer", { error }));
+  const asked = Promise.withResolvers<string>();
+  const insisted = Promise.withResolvers<string>();
+  onStopSignals(asked.resolve, insisted.resolve);
+  const options = {
+    ...{ config, destinations: destination, environment, clock, logger, random: Math.random, start: startPerformer },
+    ...{ stopRequested: asked.promise, stopInsisted: insisted.promise },
+  };
+  const status = await runPerform(options, io);
+  // Timers of libraries must not keep a stopped performer alive.
+  process.exit(status);
+}
+
+// Who reads the output of a command, or its help, may have seen enough. The services go on.
+if (!["serve", "perform"].includes(process.argv[2] ?? "")) {
+  process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+    if (error.code !== "EPIPE") throw error;
+    process.exit();
+  });
 }
 
 try {
   if (process.argv.length <= 2) program.outputHelp();
   else await program.parseAsync();
 } catch (error) {
-  if (!(error instanceof CommanderError)) throw error;
-  process.exitCode = error.exitCode === 0 ? EXIT.ok : EXIT.usage;
+  if (!(error instanceof CommanderError || isConsoleFault(error))) throw error;
+  process.exitCode = tellFault(error, io);
 }

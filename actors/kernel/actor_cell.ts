@@ -51,6 +51,10 @@ export class ActorCell<M> implements ActorRef<M>, Child, Host<M>, Task {
     return this.spec.restart;
   }
 
+  get logFields() {
+    return this.spec.logFields;
+  }
+
   get state(): ChildState {
     return this.#state;
   }
@@ -84,7 +88,7 @@ export class ActorCell<M> implements ActorRef<M>, Child, Host<M>, Task {
     this.#state = "starting";
     this.#life = new Incarnation(this);
     this.#record.started();
-    this.kernel.emit({ type: "starting", path: this.path, restarts: this.#record.restarts });
+    this.kernel.emit({ type: "starting", path: this.path, restarts: this.#record.restarts }, this.logFields);
     this.schedule();
   }
 
@@ -134,13 +138,13 @@ export class ActorCell<M> implements ActorRef<M>, Child, Host<M>, Task {
 
   onStarted(): void {
     this.#state = "running";
-    this.kernel.emit({ type: "started", path: this.path });
+    this.kernel.emit({ type: "started", path: this.path }, this.logFields);
     this.#owner.childStarted(this);
   }
 
   onEnding(reason: ExitReason): void {
     this.#state = "stopping";
-    this.kernel.emit({ type: "stopping", path: this.path, reason });
+    this.kernel.emit({ type: "stopping", path: this.path, reason }, this.logFields);
   }
 
   onEnded(reason: ExitReason): void {
@@ -148,7 +152,7 @@ export class ActorCell<M> implements ActorRef<M>, Child, Host<M>, Task {
     this.#life = undefined;
     this.#lastExit = reason;
     this.#record.ended(reason, this.kernel.clock.nowMs());
-    this.kernel.emit({ type: "ended", path: this.path, reason });
+    this.kernel.emit({ type: "ended", path: this.path, reason }, this.logFields);
     this.#tellListeners(reason);
     this.#owner.childEnded(this, reason);
   }

@@ -28,6 +28,8 @@
  *   would need one more makes the supervisor stop its children and crash, and the root's crash makes the system fail.
  * - dynamic children: each has its own budget; one that has exhausted it is told to `onExhausted` once and disturbs
  *   nobody. `stopChild` resolves when the child has ended.
+ * - growing: a child that is added to a supervisor is from then on as if it had always been there; `removeChild` resolves
+ *   when the child has ended and its names are free.
  *
  * System
  * - names: a name is taken as long as its owner lives or will be restarted, and free afterwards.
@@ -36,7 +38,7 @@
  */
 
 import type { Clock } from "../../src/ports/clock.ts";
-import type { Logger } from "../../src/ports/logger.ts";
+import type { LogFields, Logger } from "../../src/ports/logger.ts";
 import type { ExitReason } from "./actor.ts";
 import type { SupervisorSpec } from "./child_spec.ts";
 import { DeadLetters } from "./dead_letters.ts";
@@ -74,8 +76,8 @@ export class ActorSystem {
   /** Makes the tree; nothing runs before `start`. @throws {NameTakenError} when two actors share a path or name. */
   constructor({ root, clock, logger, keepDeadLetters = 100, onEvent }: ActorSystemOptions) {
     this.failed = this.#hasFailed.promise;
-    const emit = (event: KernelEvent) => {
-      logEvent(logger, event);
+    const emit = (event: KernelEvent, fields?: LogFields) => {
+      logEvent(logger, event, fields);
       try {
         onEvent?.(event);
       } catch (error) {

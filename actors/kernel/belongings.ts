@@ -1,5 +1,5 @@
 import type { Clock } from "../../src/ports/clock.ts";
-import type { Logger } from "../../src/ports/logger.ts";
+import type { LogFields, Logger } from "../../src/ports/logger.ts";
 import type { ActorContext, ActorRef, EndListener, ExitReason } from "./actor.ts";
 import { Effects, type Settled } from "./effects.ts";
 import { ActorEndedError } from "./errors.ts";
@@ -13,6 +13,8 @@ export interface Owner<M> {
   readonly self: ActorRef<M>;
   readonly kernel: Kernel;
   readonly mailbox: Mailbox<M>;
+  /** What each log line has beside the path. */
+  readonly logFields: LogFields | undefined;
   /** Ends the owner after the message in hand. */
   end(reason: ExitReason): void;
   /** Something of the actor's own making failed outside a handler. */
@@ -47,7 +49,7 @@ export class Belongings<M> implements ActorContext<M> {
   }
 
   get logger(): Logger {
-    this.#logger ??= this.#owner.kernel.logger.child({ actor: this.self.path });
+    this.#logger ??= this.#owner.kernel.logger.child({ actor: this.self.path, ...this.#owner.logFields });
     return this.#logger;
   }
 
@@ -128,10 +130,11 @@ export class Belongings<M> implements ActorContext<M> {
   }
 
   #onLateAnswer(outcome: Settled<unknown>): void {
-    const { kernel, self } = this.#owner;
+    const { kernel, self, logFields } = this.#owner;
     if (outcome.isOk) kernel.deadLetters.record(self.path, outcome.value, "late_answer");
     else if (!isAbort(outcome.error)) {
-      kernel.emit({ type: "side_failure", path: self.path, what: "aborted effect", error: outcome.error });
+      const { error } = outcome;
+      kernel.emit({ type: "side_failure", path: self.path, what: "aborted effect", error }, logFields);
     }
     this.#owner.schedule();
   }

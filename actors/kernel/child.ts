@@ -1,3 +1,4 @@
+import type { LogFields } from "../../src/ports/logger.ts";
 import type { ExitReason } from "./actor.ts";
 import type { ChildState, RestartPolicy } from "./supervision.ts";
 import type { NodeFault, NodeState, TreeNode } from "./tree_node.ts";
@@ -11,6 +12,8 @@ export interface Child {
   readonly path: string;
   readonly restart: RestartPolicy;
   readonly state: ChildState;
+  /** What each log line about it has beside the path. */
+  readonly logFields: LogFields | undefined;
   /** Begins the first or another life of a stopped child, also of a retired one. */
   start(): void;
   /** Asks for an orderly end; nothing happens when it is ending or stopped. */

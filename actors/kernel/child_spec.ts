@@ -1,3 +1,4 @@
+import type { LogFields } from "../../src/ports/logger.ts";
 import type { ActorFactory, ActorRef } from "./actor.ts";
 import type { Name } from "./registry.ts";
 import type { RestartBudget } from "./restart_budget.ts";
@@ -15,14 +16,18 @@ export interface ActorSpec<M> {
   readonly shutdownMs: number;
   /** How many messages may wait. */
   readonly mailboxSize: number;
+  /** Beside its path in each of its log lines, also in those about its crashes. */
+  readonly logFields?: LogFields;
   /** A method, so that specs of different messages fit into one list. */
   factory(...args: Parameters<ActorFactory<M>>): ReturnType<ActorFactory<M>>;
 }
 
-/** A supervisor with a fixed list of children: started in this order, stopped in reverse. */
+/** A supervisor with a list of children: started in this order, stopped in reverse. */
 export interface SupervisorSpec {
   readonly kind: "supervisor";
   readonly id: string;
+  /** Under which its {@link GrowingChildren} are found; only for `one_for_one`, whose children do not rely on each other. */
+  readonly name: Name<GrowingChildren> | undefined;
   readonly strategy: Strategy;
   /** Shared by the children; when it is exhausted, the supervisor stops them and crashes itself. */
   readonly budget: RestartBudget;
@@ -48,6 +53,19 @@ export interface DynamicSupervisorSpec {
 
 /** Anything that a supervisor can have as a child. */
 export type ChildSpec = ActorSpec<never> | SupervisorSpec | DynamicSupervisorSpec;
+
+/** The children of a supervisor, for those who add to them and take away from them while it runs. */
+export interface GrowingChildren {
+  /**
+   * Adds a child behind the others and starts it as soon as the supervisor runs. From then on it is as if it had always
+   * been there: it shares the budget, and comes back when the supervisor restarts.
+   *
+   * @throws {NameTakenError} when a child has this id, or somebody a name
+   */
+  addChild(spec: ChildSpec): void;
+  /** Stops a child and forgets it; resolves when it has ended and its names are free, at once when there is none. */
+  removeChild(id: string): Promise<void>;
+}
 
 /** The children of a dynamic supervisor, for those who start and stop them. */
 export interface DynamicChildren {
@@ -87,7 +105,7 @@ export function actor<M>(
 export function supervisor(
   spec: Pick<SupervisorSpec, "id" | "strategy" | "children"> & Partial<Omit<SupervisorSpec, "kind">>,
 ): SupervisorSpec {
-  return { kind: "supervisor", budget: DEFAULT_BUDGET, restart: "permanent", ...spec };
+  return { kind: "supervisor", name: undefined, budget: DEFAULT_BUDGET, restart: "permanent", ...spec };
 }
 
 /** Describes a dynamic supervisor; without more it is permanent and each child has the default budget. */

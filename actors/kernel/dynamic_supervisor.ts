@@ -59,6 +59,10 @@ export class DynamicSupervisor implements Child, ChildOwner, DynamicChildren, Ta
     return this.spec.restart;
   }
 
+  get logFields() {
+    return undefined;
+  }
+
   get state(): ChildState {
     return this.#state;
   }
@@ -169,7 +173,7 @@ export class DynamicSupervisor implements Child, ChildOwner, DynamicChildren, Ta
     }
     const { delayMs, history } = verdict;
     entry.history = history;
-    this.#kernel.emit({ type: "restart_planned", path, delayMs });
+    this.#kernel.emit({ type: "restart_planned", path, delayMs }, entry.child.logFields);
     if (delayMs === 0) {
       entry.child.start();
       return;
@@ -184,7 +188,7 @@ export class DynamicSupervisor implements Child, ChildOwner, DynamicChildren, Ta
   #giveUp(entry: DynamicChild, fault: unknown): void {
     const { path, id } = entry.child;
     const { emit, clock } = this.#kernel;
-    emit({ type: "gave_up", path, error: fault });
+    emit({ type: "gave_up", path, error: fault }, entry.child.logFields);
     entry.isLeaving = true;
     entry.child.retire();
     const cancelDeadline = clock.after(entry.shutdownMs, () => {

@@ -1,4 +1,4 @@
-import type { Logger } from "../../src/ports/logger.ts";
+import type { LogFields, Logger } from "../../src/ports/logger.ts";
 import type { ExitReason } from "./actor.ts";
 import type { DeadLetter } from "./dead_letters.ts";
 
@@ -23,30 +23,32 @@ export type KernelEvent =
   | { readonly type: "dead_letter"; readonly path: string; readonly letter: DeadLetter };
 
 /** Writes one line per event: what an operator must see as error or warning, the daily coming and going as debug. */
-export function logEvent(logger: Logger, event: KernelEvent): void {
-  const { type, path: actor, ...fields } = event;
+export function logEvent(logger: Logger, event: KernelEvent, common: LogFields = {}): void {
+  const { type, path, ...rest } = event;
+  const actor = { actor: path, ...common };
+  const fields = { ...actor, ...rest };
   switch (event.type) {
     case "starting":
-      return logger.debug("Actor is starting", { actor, ...fields });
+      return logger.debug("Actor is starting", fields);
     case "started":
-      return logger.debug("Actor has started", { actor });
+      return logger.debug("Actor has started", actor);
     case "crashed":
-      return logger.error("Actor crashed", { actor, ...fields });
+      return logger.error("Actor crashed", fields);
     case "stopping":
-      return logger.debug("Actor is stopping", { actor, reason: event.reason.type });
+      return logger.debug("Actor is stopping", { ...actor, reason: event.reason.type });
     case "ended":
-      return logger.debug("Actor has ended", { actor, reason: event.reason.type });
+      return logger.debug("Actor has ended", { ...actor, reason: event.reason.type });
     case "restart_planned":
-      return logger.warn("Actor is started again", { actor, ...fields });
+      return logger.warn("Actor is started again", fields);
     case "gave_up":
-      return logger.error("Actor crashed too often and is given up", { actor, ...fields });
+      return logger.error("Actor crashed too often and is given up", fields);
     case "abandoned":
-      return logger.warn("Actor did not end in time and is abandoned", { actor, ...fields });
+      return logger.warn("Actor did not end in time and is abandoned", fields);
     case "side_failure":
-      return logger.warn("Actor left a failure behind", { actor, ...fields });
+      return logger.warn("Actor left a failure behind", fields);
     case "dead_letter":
       return logger.debug("Message was not handled", {
-        actor,
+        ...actor,
         messageType: event.letter.messageType,
         reason: event.letter.reason,
       });

@@ -1,3 +1,4 @@
+import type { LogFields } from "../../src/ports/logger.ts";
 import type { ActorRef, Behaviour, ExitReason } from "./actor.ts";
 import { Belongings, type Owner } from "./belongings.ts";
 import type { ActorSpec } from "./child_spec.ts";
@@ -57,6 +58,10 @@ export class Incarnation<M> implements Owner<M> {
     return this.#host.mailbox;
   }
 
+  get logFields(): LogFields | undefined {
+    return this.#host.spec.logFields;
+  }
+
   schedule(): void {
     this.#host.schedule();
   }
@@ -75,7 +80,7 @@ export class Incarnation<M> implements Owner<M> {
   }
 
   crash(error: unknown): void {
-    this.kernel.emit({ type: "crashed", path: this.self.path, error });
+    this.kernel.emit({ type: "crashed", path: this.self.path, error }, this.logFields);
     this.end({ type: "crashed", error });
   }
 
@@ -137,7 +142,7 @@ export class Incarnation<M> implements Owner<M> {
   #abandon(reason: ExitReason): void {
     const { path } = this.self;
     const effects = this.#belongings.runningEffects;
-    this.kernel.emit({ type: "abandoned", path, isHandlerBusy: this.#isBusy, effects });
+    this.kernel.emit({ type: "abandoned", path, isHandlerBusy: this.#isBusy, effects }, this.logFields);
     // A crash may have become the reason since.
     this.#finish(this.#exit ?? reason);
   }
@@ -173,6 +178,6 @@ export class Incarnation<M> implements Owner<M> {
   }
 
   #reportSideFailure(what: string, error: unknown): void {
-    this.kernel.emit({ type: "side_failure", path: this.self.path, what, error });
+    this.kernel.emit({ type: "side_failure", path: this.self.path, what, error }, this.logFields);
   }
 }

@@ -1,5 +1,5 @@
 import type { Clock } from "../../src/ports/clock.ts";
-import type { Logger } from "../../src/ports/logger.ts";
+import type { LogFields, Logger } from "../../src/ports/logger.ts";
 import type { DeadLetters } from "./dead_letters.ts";
 import type { Dispatcher } from "./dispatcher.ts";
 import type { KernelEvent } from "./events.ts";
@@ -12,5 +12,6 @@ export interface Kernel {
   readonly dispatcher: Dispatcher;
   readonly registry: Registry;
   readonly deadLetters: DeadLetters;
-  readonly emit: (event: KernelEvent) => void;
+  /** @param fields what the log line has beside the event */
+  readonly emit: (event: KernelEvent, fields?: LogFields) => void;
 }

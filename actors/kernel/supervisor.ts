@@ -1,7 +1,7 @@
 import type { ExitReason } from "./actor.ts";
 import { ActorCell } from "./actor_cell.ts";
 import { type Child, type ChildOwner, LifeRecord } from "./child.ts";
-import type { ChildSpec, SupervisorSpec } from "./child_spec.ts";
+import type { ChildSpec, GrowingChildren, SupervisorSpec } from "./child_spec.ts";
 import type { Task } from "./dispatcher.ts";
 import { DynamicSupervisor } from "./dynamic_supervisor.ts";
 import { NameTakenError, RestartsExhaustedError } from "./errors.ts";
@@ -16,6 +16,8 @@ class SupervisedChild implements Slot {
   goal: Goal = "run";
   /** Ends the wait for the back-off; undefined when it does not wait. */
   cancelHold: (() => void) | undefined;
+  /** Told when it is gone; undefined while it is to stay. */
+  onGone: (() => void)[] | undefined;
 
   constructor(child: Child) {
     this.child = child;
@@ -31,20 +33,20 @@ class SupervisedChild implements Slot {
 }
 
 /**
- * Runs a fixed list of children by one strategy.
+ * Runs a list of children by one strategy. The list is fixed, unless others find the supervisor by its name.
  *
  * What happens only changes the goals; each turn then takes the steps that {@link nextStep} names until there is
  * something to wait for. So crashes that come while children start, stop or wait need no rules of their own.
  *
  * The children are made once and keep their addresses and waiting messages also when the supervisor itself restarts.
  */
-export class Supervisor implements Child, ChildOwner, Task {
+export class Supervisor implements Child, ChildOwner, GrowingChildren, Task {
   readonly path: string;
   readonly spec: SupervisorSpec;
   isScheduled = false;
   readonly #owner: ChildOwner;
   readonly #kernel: Kernel;
-  readonly #slots: readonly SupervisedChild[];
+  readonly #slots: SupervisedChild[];
   readonly #record = new LifeRecord();
   #state: ChildState = "stopped";
   #history = NO_RESTARTS;
@@ -62,6 +64,7 @@ export class Supervisor implements Child, ChildOwner, Task {
       if (ids.has(id)) throw new NameTakenError(`${this.path}/${id}`);
       ids.add(id);
     }
+    if (spec.name !== undefined) kernel.registry.register<GrowingChildren>(spec.name, this);
     this.#slots = spec.children.map((child) => new SupervisedChild(this.#make(child)));
   }
 
@@ -71,6 +74,10 @@ export class Supervisor implements Child, ChildOwner, Task {
 
   get restart() {
     return this.spec.restart;
+  }
+
+  get logFields() {
+    return undefined;
   }
 
   get state(): ChildState {
@@ -92,7 +99,30 @@ export class Supervisor implements Child, ChildOwner, Task {
   }
 
   retire(): void {
+    if (this.spec.name !== undefined) this.#kernel.registry.release<GrowingChildren>(this.spec.name, this);
     for (const { child } of this.#slots) child.retire();
+  }
+
+  addChild(spec: ChildSpec): void {
+    if (this.#slots.some(({ child }) => child.id === spec.id)) throw new NameTakenError(`${this.path}/${spec.id}`);
+    const slot = new SupervisedChild(this.#make(spec));
+    if (this.#exit !== undefined) slot.goal = "rest";
+    this.#slots.push(slot);
+    this.#schedule();
+  }
+
+  removeChild(id: string): Promise<void> {
+    const slot = this.#slots.find(({ child }) => child.id === id);
+    if (slot === undefined) return Promise.resolve();
+    return new Promise((resolve) => {
+      slot.onGone ??= [];
+      slot.onGone.push(resolve);
+      slot.goal = "rest";
+      slot.cancelHold?.();
+      slot.cancelHold = undefined;
+      if (slot.state === "stopped") this.#forget(slot);
+      this.#schedule();
+    });
   }
 
   inspect(willRun: boolean): SupervisorNode {
@@ -120,6 +150,7 @@ export class Supervisor implements Child, ChildOwner, Task {
     this.#schedule();
     const index = this.#slots.findIndex((slot) => slot.child === child);
     const slot = this.#slots[index];
+    if (slot?.onGone !== undefined) return this.#forget(slot);
     if (slot === undefined || this.#exit !== undefined) return;
     if (slot.goal === "run" && wantsRestart(child.restart, reason)) {
       this.#recycle(index, slot, reason);
@@ -165,9 +196,10 @@ export class Supervisor implements Child, ChildOwner, Task {
       return;
     }
     this.#history = verdict.history;
-    this.#kernel.emit({ type: "restart_planned", path: slot.child.path, delayMs: verdict.delayMs });
+    const { path, logFields } = slot.child;
+    this.#kernel.emit({ type: "restart_planned", path, delayMs: verdict.delayMs }, logFields);
     for (const [index, other] of this.#slots.entries()) {
-      if (!isRecycledWith(this.spec.strategy, crashed, index)) continue;
+      if (!isRecycledWith(this.spec.strategy, crashed, index) || other.onGone !== undefined) continue;
       if (other.child.restart !== "temporary") other.goal = "recycle";
       // One that runs does not come back; one whose first start is still to come gets it.
       else if (other.state !== "stopped") other.goal = "rest";
@@ -178,6 +210,12 @@ export class Supervisor implements Child, ChildOwner, Task {
         this.#schedule();
       });
     }
+  }
+
+  #forget(slot: SupervisedChild): void {
+    this.#slots.splice(this.#slots.indexOf(slot), 1);
+    slot.child.retire();
+    for (const tell of slot.onGone ?? []) tell();
   }
 
   #end(reason: ExitReason): void {

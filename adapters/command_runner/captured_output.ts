@@ -38,6 +38,7 @@ export function captureOutput(source: Readable, maxBytes: number): CapturedOutpu
   });
   const ended = new Promise<void>((resolve) => {
     source.once("close", resolve);
+    source.once("end", resolve);
     // The pipe of a command that was killed may break; what was read before counts.
     source.once("error", () => resolve());
   });

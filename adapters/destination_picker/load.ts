@@ -7,8 +7,13 @@ import {
   PickError,
   type Picker,
   type PickerContext,
+  type PickerDestination,
 } from "../../src/core/destination_picker.ts";
 import { BartenderError, messageOf } from "../../src/core/errors.ts";
+import type { Clock } from "../../src/ports/clock.ts";
+
+/** A custom picker that takes longer never answers. */
+const DEADLINE_MS = 30_000;
 
 /** The module of a custom picker cannot be used; the service must not start. */
 export class PickerLoadError extends BartenderError {
@@ -17,18 +22,20 @@ export class PickerLoadError extends BartenderError {
   }
 }
 
-type PickerConfig = Pick<Config, "applications" | "destinations" | "destinationPicker" | "jobRootDir">;
+type PickerConfig = Pick<Config, "applications" | "destinationPicker" | "jobRootDir"> & {
+  readonly destinations: ReadonlyMap<string, PickerDestination>;
+};
 
 /**
  * Makes the configured picker ready: a built-in rule, or an export of the user's own module, which is run now.
  *
  * @throws {PickerLoadError} when the module cannot be loaded or has no such function
  */
-export async function loadPicker(config: PickerConfig): Promise<Picker> {
+export async function loadPicker(config: PickerConfig, clock: Clock): Promise<Picker> {
   const { destinationPicker } = config;
   return destinationPicker.kind === "builtin"
     ? builtInPicker(destinationPicker.name, config)
-    : customPicker(await loadFunction(destinationPicker.path, destinationPicker.exportName), config);
+    : customPicker(await loadFunction(destinationPicker.path, destinationPicker.exportName), config, clock);
 }
 
 function builtInPicker(name: BuiltInPicker, config: PickerConfig): Picker {
@@ -38,10 +45,20 @@ function builtInPicker(name: BuiltInPicker, config: PickerConfig): Picker {
   let counter = 0;
   return {
     pick: async ({ application }) => rule({ application, applications, destinations, counter: counter++ }),
+    foresee(application) {
+      if (name === "pick_round") return undefined;
+      try {
+        return rule({ application, applications, destinations, counter });
+      } catch (error) {
+        // The job is told why.
+        if (error instanceof PickError) return undefined;
+        throw error;
+      }
+    },
   };
 }
 
-function customPicker(pick: CustomPicker, config: PickerConfig): Picker {
+function customPicker(pick: CustomPicker, config: PickerConfig, clock: Clock): Picker {
   return {
     async pick({ jobDir, application, submitter }) {
       // Fresh maps, so that a picker that changes them harms nobody.
@@ -53,7 +70,8 @@ function customPicker(pick: CustomPicker, config: PickerConfig): Picker {
       };
       let answer: unknown;
       try {
-        answer = await pick(jobDir, application, { username: submitter, roles: [], apikey: "" }, context);
+        const user = { username: submitter, roles: [], apikey: "" };
+        answer = await inTime(Promise.try(pick, jobDir, application, user, context), clock);
       } catch (error) {
         throw new PickError(`Destination picker failed: ${messageOf(error)}`, error);
       }
@@ -67,6 +85,17 @@ function customPicker(pick: CustomPicker, config: PickerConfig): Picker {
       return answer;
     },
   };
+}
+
+/** @throws when there is no answer by the deadline; the picker itself cannot be ended */
+async function inTime<T>(answer: Promise<T>, clock: Clock): Promise<T> {
+  const { promise: late, reject } = Promise.withResolvers<never>();
+  const stop = clock.after(DEADLINE_MS, () => reject(new Error(`no answer within ${DEADLINE_MS / 1000} s`)));
+  try {
+    return await Promise.race([answer, late]);
+  } finally {
+    stop();
+  }
 }
 
 async function loadFunction(path: string, exportName: string): Promise<CustomPicker> {

@@ -1,12 +1,14 @@
 import { constants } from "node:fs";
-import { type FileHandle, lstat, open, readdir, rename, rm, unlink } from "node:fs/promises";
-import { join } from "node:path";
-import { JobDirectoryError } from "../../src/core/errors.ts";
+import { type FileHandle, lstat, mkdtemp, open, rename, rm, unlink } from "node:fs/promises";
+import { basename, dirname, join } from "node:path";
+import { JobDirectoryError, JobDirectoryTakenError, TransferError } from "../../src/core/errors.ts";
 import type { JobId } from "../../src/core/ids.ts";
-import type { JobFiles } from "../../src/ports/job_files.ts";
+import { flushOpen } from "../../src/files/flush_to_disk.ts";
+import type { JobFiles, JobInputs } from "../../src/ports/job_files.ts";
+import { copyInput } from "./copy_input.ts";
 
 /** Keeps each job in `<root>/<id>` and uploads in `uploadDir`, which has to be on the same file system. */
-export function localJobFiles(root: string, uploadDir: string): JobFiles {
+export function localJobFiles(root: string, uploadDir: string): JobFiles & JobInputs {
   const directory = (id: JobId): string => join(root, String(id));
   return {
     directory,
@@ -14,10 +16,10 @@ export function localJobFiles(root: string, uploadDir: string): JobFiles {
       const [from, to] = [join(uploadDir, upload), directory(id)];
       const [isUploaded, isPlaced] = [await exists(from), await exists(to)];
       if (isPlaced && !isUploaded) return;
-      if (isPlaced) throw new JobDirectoryError(`Directory of job ${id} exists already`);
+      if (isPlaced) throw new JobDirectoryTakenError(`Directory of job ${id} exists already`);
       if (!isUploaded) throw new JobDirectoryError(`Upload of job ${id} is lost`);
       try {
-        await rename(from, to);
+        await place(from, to);
       } catch (error) {
         throw new JobDirectoryError(`Directory of job ${id} could not be made`, error);
       }
@@ -25,14 +27,14 @@ export function localJobFiles(root: string, uploadDir: string): JobFiles {
     async discard(upload) {
       await rm(join(uploadDir, upload), { recursive: true, force: true });
     },
-    async sweepUploads(accepted) {
-      const stale = (await readdir(uploadDir)).filter((name) => !accepted.has(name));
-      for (const name of stale) await rm(join(uploadDir, name), { recursive: true, force: true });
-      return stale.length;
-    },
     async appendReason(id, reason) {
-      await append(join(directory(id), "stdout.txt"), "");
-      await append(join(directory(id), "stderr.txt"), `bartender: ${reason}\n`);
+      try {
+        await append(join(directory(id), "stdout.txt"), "");
+        await append(join(directory(id), "stderr.txt"), `bartender: ${reason}\n`);
+      } catch (error) {
+        // Passes; a job without the reason of its failure would be a riddle for ever.
+        throw isDiskFull(error) ? diskFull(error) : error;
+      }
     },
     async remove(id) {
       const path = directory(id);
@@ -40,7 +42,32 @@ export function localJobFiles(root: string, uploadDir: string): JobFiles {
       if (info?.isSymbolicLink()) await unlink(path);
       else await rm(path, { recursive: true, force: true, maxRetries: 3 });
     },
+    hasInput: (id, input) => copyInput(directory(id), input, undefined),
+    async copyInput(id, input) {
+      const to = await mkdtemp(join(uploadDir, "retry-"));
+      let isCopied = false;
+      try {
+        isCopied = await copyInput(directory(id), input, to);
+      } catch (error) {
+        throw isDiskFull(error) ? diskFull(error) : error;
+      } finally {
+        if (!isCopied) await rm(to, { recursive: true, force: true });
+      }
+      return isCopied ? basename(to) : undefined;
+    },
   };
+}
+
+/** Renames for good: a client is told next that its job is there. */
+async function place(from: string, to: string): Promise<void> {
+  // First, so that a lack of file descriptors is noticed while nothing has changed.
+  const parent = await open(dirname(to), constants.O_RDONLY);
+  try {
+    await rename(from, to);
+    await flushOpen(parent);
+  } finally {
+    await parent.close();
+  }
 }
 
 /** Appends a line that is not at the end of the file yet; never through a link, which a job may have planted. */
@@ -62,6 +89,14 @@ async function tail(file: FileHandle, size: number, length: number): Promise<str
   const start = Math.max(0, size - length);
   const { buffer, bytesRead } = await file.read(Buffer.alloc(size - start), 0, size - start, start);
   return buffer.toString("utf8", 0, bytesRead);
+}
+
+function diskFull(cause: unknown): TransferError {
+  return new TransferError("The disk of the jobs is full", { retryable: true, cause });
+}
+
+function isDiskFull(error: unknown): boolean {
+  return error instanceof Error && "code" in error && (error.code === "ENOSPC" || error.code === "EDQUOT");
 }
 
 async function exists(path: string): Promise<boolean> {

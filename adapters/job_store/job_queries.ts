@@ -1,5 +1,6 @@
 import { type Kysely, sql } from "kysely";
 import { JOB_COLUMNS } from "./job_row.ts";
+import { listQueries } from "./list_queries.ts";
 import { type ParameterOf, prepareQuery } from "./prepared_query.ts";
 import type { JobTable, Tables } from "./tables.ts";
 
@@ -8,23 +9,39 @@ interface InsertParameters {
   readonly application: string;
   readonly submitter: string;
   readonly parameters: string;
+  readonly origin: string | null;
   readonly state: string;
   readonly phase: string;
   readonly progress: string;
+  readonly idempotency_key: string | null;
+  readonly request_digest: string | null;
+  readonly upload: string;
   readonly now: string;
 }
 
 interface SaveParameters
   extends Pick<
     JobTable,
-    "state" | "phase" | "internal_id" | "destination" | "progress" | "reason" | "started_on" | "finished_on"
+    | "state"
+    | "phase"
+    | "internal_id"
+    | "destination"
+    | "progress"
+    | "reason"
+    | "submitted_on"
+    | "started_on"
+    | "finished_on"
   > {
   readonly id: number;
   readonly version: number;
   readonly attempt: number;
   readonly updated_on: string;
+  readonly save_id: string;
   readonly now: string;
 }
+
+/** When a finished job ended; spelt as in the index `job_finished`. Rows taken over know only their last change. */
+const finishedOn = sql<string>`coalesce(finished_on, updated_on)`;
 
 /** All queries of the job store, compiled for the dialect of a database. */
 export type JobQueries = ReturnType<typeof jobQueries>;
@@ -44,6 +61,7 @@ export function jobQueries(db: Kysely<Tables>) {
           application: parameter("application"),
           submitter: parameter("submitter"),
           parameters: parameter("parameters"),
+          origin: parameter("origin"),
           state: parameter("state"),
           phase: parameter("phase"),
           progress: parameter("progress"),
@@ -52,8 +70,51 @@ export function jobQueries(db: Kysely<Tables>) {
           created_on: parameter("now"),
           updated_on: parameter("now"),
           saved_on: parameter("now"),
+          idempotency_key: parameter("idempotency_key"),
+          request_digest: parameter("request_digest"),
+          upload: parameter("upload"),
         })
+        // What can be there already is a job with this key, or this very job from an earlier try.
+        .onConflict((conflict) => conflict.doNothing())
         .returning("id"),
+    ),
+
+    keyed: prepareQuery((parameter: ParameterOf<{ submitter: string; key: string }>) =>
+      db
+        .selectFrom("job")
+        .select(["id", "application", "phase", "request_digest"])
+        .where("submitter", "=", parameter("submitter"))
+        .where("idempotency_key", "=", parameter("key")),
+    ),
+
+    uploaded: prepareQuery((parameter: ParameterOf<{ upload: string }>) =>
+      db.selectFrom("job").select(["id", "version"]).where("upload", "=", parameter("upload")),
+    ),
+
+    withdraw: prepareQuery((parameter: ParameterOf<{ upload: string }>) =>
+      db.deleteFrom("job").where("upload", "=", parameter("upload")).returning("id"),
+    ),
+
+    nthStored: prepareQuery((parameter: ParameterOf<{ submitter: string; before: number }>) =>
+      db
+        .selectFrom("job")
+        .select("id")
+        .where("submitter", "=", parameter("submitter"))
+        .where("phase", "<>", sql.lit("deleting"))
+        .orderBy("id")
+        .limit(1)
+        .offset(parameter("before")),
+    ),
+
+    nthUnfinished: prepareQuery((parameter: ParameterOf<{ submitter: string; before: number }>) =>
+      db
+        .selectFrom("job")
+        .select("id")
+        .where("submitter", "=", parameter("submitter"))
+        .where("phase", "<>", sql.lit("finished"))
+        .where("phase", "<>", sql.lit("deleting"))
+        .limit(1)
+        .offset(parameter("before")),
     ),
 
     save: prepareQuery((parameter: ParameterOf<SaveParameters>) =>
@@ -68,9 +129,11 @@ export function jobQueries(db: Kysely<Tables>) {
           reason: parameter("reason"),
           attempt: parameter("attempt"),
           updated_on: parameter("updated_on"),
+          submitted_on: parameter("submitted_on"),
           started_on: parameter("started_on"),
           finished_on: parameter("finished_on"),
           saved_on: parameter("now"),
+          save_id: parameter("save_id"),
           version: sql<number>`version + 1`,
         })
         .where("id", "=", parameter("id"))
@@ -92,19 +155,11 @@ export function jobQueries(db: Kysely<Tables>) {
 
     get: prepareQuery((parameter: ParameterOf<{ id: number }>) => jobs.where("id", "=", parameter("id"))),
 
-    version: prepareQuery((parameter: ParameterOf<{ id: number }>) =>
-      db.selectFrom("job").select("version").where("id", "=", parameter("id")),
+    current: prepareQuery((parameter: ParameterOf<{ id: number }>) =>
+      db.selectFrom("job").select(["name", "version", "save_id"]).where("id", "=", parameter("id")),
     ),
 
-    list: prepareQuery((parameter: ParameterOf<{ submitter: string; limit: number; offset: number }>) =>
-      jobs
-        .where("submitter", "=", parameter("submitter"))
-        // Spelt out, not a parameter: only then the planner takes the partial index.
-        .where("phase", "<>", sql.lit("deleting"))
-        .orderBy("id", "desc")
-        .limit(parameter("limit"))
-        .offset(parameter("offset")),
-    ),
+    list: listQueries(db),
 
     unfinished: prepareQuery((parameter: ParameterOf<{ after: number; limit: number }>) =>
       jobs
@@ -112,6 +167,35 @@ export function jobQueries(db: Kysely<Tables>) {
         .where("id", ">", parameter("after"))
         .orderBy("id")
         .limit(parameter("limit")),
+    ),
+
+    finishedBefore: prepareQuery(
+      (parameter: ParameterOf<{ application: string; before: string; limit: number; offset: number }>) =>
+        db
+          .selectFrom("job")
+          .select(["id", "submitter", finishedOn.as("finished_on")])
+          .where("phase", "=", sql.lit("finished"))
+          .where("application", "=", parameter("application"))
+          .where(finishedOn, "<", parameter("before"))
+          .orderBy(finishedOn)
+          .orderBy("id")
+          .limit(parameter("limit"))
+          .offset(parameter("offset")),
+    ),
+
+    // A step in the index; `distinct` would read all of it.
+    nextFinishedApplication: prepareQuery((parameter: ParameterOf<{ after: string }>) =>
+      db
+        .selectFrom("job")
+        .select("application")
+        .where("phase", "=", sql.lit("finished"))
+        .where("application", ">", parameter("after"))
+        .orderBy("application")
+        .limit(sql.lit(1)),
+    ),
+
+    ids: prepareQuery((parameter: ParameterOf<{ after: number; limit: number }>) =>
+      db.selectFrom("job").select("id").where("id", ">", parameter("after")).orderBy("id").limit(parameter("limit")),
     ),
 
     history: prepareQuery((parameter: ParameterOf<{ id: number }>) =>

@@ -1,9 +1,10 @@
 import type { Selectable } from "kysely";
-import { assertNever } from "../../src/core/assert_never.ts";
 import { BartenderError, messageOf } from "../../src/core/errors.ts";
 import { type JobId, jobId, schedulerJobId } from "../../src/core/ids.ts";
 import { type Job, type Progress, placementOf, publicState, schedulerJobIdOf } from "../../src/core/job.ts";
+import { reasonOfEnd } from "../../src/core/job_reason.ts";
 import type { HistoryEntry } from "../../src/ports/job_store.ts";
+import { decodeOrigin } from "./origin_codec.ts";
 import { decodeParameters, decodePhase, decodeProgress, decodeState, encodeProgress } from "./progress_codec.ts";
 import type { JobHistoryTable, JobTable } from "./tables.ts";
 import { decodeTimestamp } from "./timestamp.ts";
@@ -31,6 +32,8 @@ export const JOB_COLUMNS = [
   "attempt",
   "progress",
   "parameters",
+  "origin",
+  "submitted_on",
   "started_on",
   "finished_on",
 ] as const satisfies readonly (keyof JobTable)[];
@@ -50,11 +53,13 @@ export function decodeJob(row: JobRow): Job {
       application: row.application,
       submitter: row.submitter,
       parameters: decodeParameters(row.parameters),
+      origin: decodeOrigin(row.origin),
       createdOnMs: decodeTimestamp(row.created_on),
       progress: row.progress === null ? takenOver(row) : consistent(row, decodeProgress(row.progress)),
       attempt: row.attempt,
       version: row.version,
       updatedOnMs: decodeTimestamp(row.updated_on),
+      submittedOnMs: row.submitted_on === null ? null : decodeTimestamp(row.submitted_on),
       startedOnMs: row.started_on === null ? null : decodeTimestamp(row.started_on),
       finishedOnMs: row.finished_on === null ? null : decodeTimestamp(row.finished_on),
     };
@@ -86,32 +91,9 @@ export function progressColumns(progress: Progress) {
     phase: progress.phase,
     destination: placementOf(progress)?.destination ?? null,
     internal_id: schedulerJobIdOf(progress),
-    reason: reasonOf(progress),
+    reason: reasonOfEnd(progress),
     progress: encodeProgress(progress),
   };
-}
-
-/** Why the job is being ended or how it failed, for its history. */
-function reasonOf(progress: Progress): string | null {
-  switch (progress.phase) {
-    case "accepted":
-    case "staging_in":
-    case "submitting":
-    case "cancelling":
-      return progress.cancellation?.reason ?? null;
-    case "staging_out":
-    case "closing":
-      return progress.cancellation?.reason ?? progress.outcome.reason;
-    case "finished":
-      return progress.outcome.reason;
-    case "waiting":
-    case "queued":
-    case "running":
-    case "deleting":
-      return null;
-    default:
-      return assertNever(progress);
-  }
 }
 
 function consistent(row: JobRow, progress: Progress): Progress {

@@ -7,6 +7,7 @@ import {
   type Progress,
   PUBLIC_STATES,
   type PublicState,
+  type Rerun,
 } from "../../src/core/job.ts";
 import type { JsonObject, JsonValue } from "../../src/core/json.ts";
 
@@ -54,11 +55,14 @@ const DECODERS: { readonly [P in Phase]: (fields: Fields) => Extract<Progress, {
     phase: "submitting",
     ...placement(fields),
     cancellation: fields.optional("cancellation", cancellation),
+    rerun: fields.optional("rerun", rerun),
   }),
   queued: (fields) => ({
     phase: "queued",
     ...placement(fields),
     schedulerJobId: schedulerJobId(fields.text("schedulerJobId")),
+    rerun: fields.optional("rerun", rerun),
+    note: fields.optionalText("note"),
   }),
   running: (fields) => ({
     phase: "running",
@@ -130,6 +134,10 @@ function placement(fields: Fields): Placement {
 
 function cancellation(fields: Fields): Cancellation {
   return { reason: fields.text("reason"), isDelete: fields.truth("isDelete") };
+}
+
+function rerun(fields: Fields): Rerun {
+  return { wasRunning: fields.truth("wasRunning"), reason: fields.text("reason") };
 }
 
 function outcome(fields: Fields): Outcome {

@@ -1,12 +1,34 @@
+import { randomUUID } from "node:crypto";
 import { StaleVersionError, StoreUnavailableError } from "../../src/core/errors.ts";
 import { type JobId, jobId, MAX_JOB_ID } from "../../src/core/ids.ts";
-import type { Job, Progress } from "../../src/core/job.ts";
-import type { HistoryEntry, JobListQuery, JobStore, NewJob } from "../../src/ports/job_store.ts";
+import type { Job } from "../../src/core/job.ts";
+import type { Clock } from "../../src/ports/clock.ts";
+import type {
+  FinishedJob,
+  FinishedJobQuery,
+  HistoryEntry,
+  JobKind,
+  JobListQuery,
+  JobStore,
+  KeyedJob,
+  NewJob,
+  SubmissionKey,
+} from "../../src/ports/job_store.ts";
 import type { Logger } from "../../src/ports/logger.ts";
+import { type ListerOptions, listJobs, rowCount } from "./job_lister.ts";
 import type { JobQueries } from "./job_queries.ts";
 import { CorruptJobError, decodeHistory, decodeJob, type JobRow, progressColumns } from "./job_row.ts";
 import type { SqlSession } from "./sql_session.ts";
-import { encodeTimestamp } from "./timestamp.ts";
+import { Submissions } from "./submissions.ts";
+import { decodeTimestamp, encodeTimestamp } from "./timestamp.ts";
+
+export interface SqlJobStoreOptions {
+  readonly session: SqlSession;
+  readonly queries: JobQueries;
+  readonly instanceId: string;
+  readonly logger: Logger;
+  readonly clock: Clock;
+}
 
 /**
  * The job store on a migrated SQL database.
@@ -19,43 +41,40 @@ export class SqlJobStore implements JobStore {
   readonly #session: SqlSession;
   readonly #queries: JobQueries;
   readonly #logger: Logger;
+  readonly #submissions: Submissions;
+  readonly #lister: ListerOptions;
   readonly #reported = new Set<number>();
+  /** Of saves whose outcome is unknown, for when they are tried again. */
+  readonly #saveIds = new WeakMap<Job, string>();
 
-  constructor(session: SqlSession, queries: JobQueries, instanceId: string, logger: Logger) {
+  constructor({ session, queries, instanceId, logger, clock }: SqlJobStoreOptions) {
     this.#session = session;
     this.#queries = queries;
-    this.instanceId = instanceId;
     this.#logger = logger;
+    this.#submissions = new Submissions({ session, queries, logger, clock });
+    this.instanceId = instanceId;
+    const collect: ListerOptions["collect"] = (rows, into) => this.#collect(rows, into);
+    this.#lister = { session, queriesFor: queries.list, collect };
   }
 
   async insert(job: NewJob, nowMs: number): Promise<Job> {
-    const progress: Progress = { phase: "accepted", upload: job.upload, cancellation: null };
-    const columns = progressColumns(progress);
-    const [row] = await this.#session.write(this.#queries.insert, {
-      name: job.name,
-      application: job.application,
-      submitter: job.submitter,
-      parameters: JSON.stringify(job.parameters),
-      state: columns.state,
-      phase: columns.phase,
-      progress: columns.progress,
-      now: encodeTimestamp(nowMs),
-    });
-    if (row === undefined) throw new StoreUnavailableError("The database did not tell the id of the new job");
-    return {
-      id: jobId(row.id),
-      name: job.name,
-      application: job.application,
-      submitter: job.submitter,
-      parameters: job.parameters,
-      createdOnMs: nowMs,
-      progress,
-      attempt: 0,
-      version: 1,
-      updatedOnMs: nowMs,
-      startedOnMs: null,
-      finishedOnMs: null,
-    };
+    const inserted = await this.#submissions.insert(job, undefined, nowMs);
+    if (inserted === undefined) throw new StoreUnavailableError("The new job was removed before its number was known");
+    return inserted;
+  }
+
+  insertOnce(job: NewJob, once: SubmissionKey, nowMs: number): Promise<Job | undefined> {
+    return this.#submissions.insert(job, once, nowMs);
+  }
+
+  keyed(submitter: string, key: string): Promise<KeyedJob | undefined> {
+    return this.#submissions.keyed(submitter, key);
+  }
+
+  async hasAtLeast(submitter: string, kind: JobKind, count: number): Promise<boolean> {
+    if (count <= 0) return true;
+    const query = kind === "unfinished" ? this.#queries.nthUnfinished : this.#queries.nthStored;
+    return (await this.#session.read(query, { submitter, before: rowCount(count) - 1 })).length > 0;
   }
 
   async get(id: JobId): Promise<Job | undefined> {
@@ -64,15 +83,8 @@ export class SqlJobStore implements JobStore {
     return row === undefined ? undefined : decodeJob(row);
   }
 
-  async list(query: JobListQuery): Promise<readonly Job[]> {
-    const rows = await this.#session.read(this.#queries.list, {
-      submitter: query.submitter,
-      limit: rowCount(query.limit),
-      offset: rowCount(query.offset),
-    });
-    const jobs: Job[] = [];
-    this.#collect(rows, jobs);
-    return jobs;
+  list(query: JobListQuery): Promise<readonly Job[]> {
+    return listJobs(this.#lister, query);
   }
 
   async unfinished(after: JobId, limit: number): Promise<readonly Job[]> {
@@ -88,21 +100,64 @@ export class SqlJobStore implements JobStore {
     return jobs;
   }
 
+  async finishedBefore(query: FinishedJobQuery): Promise<readonly FinishedJob[]> {
+    const rows = await this.#session.read(this.#queries.finishedBefore, {
+      application: query.application,
+      before: encodeTimestamp(query.beforeMs),
+      limit: rowCount(query.limit),
+      offset: rowCount(query.offset),
+    });
+    return rows.map(({ id, submitter, finished_on }) => ({
+      id: jobId(id),
+      submitter,
+      finishedOnMs: decodeTimestamp(finished_on),
+    }));
+  }
+
+  async finishedApplications(): Promise<readonly string[]> {
+    const names: string[] = [];
+    for (let after = ""; ; ) {
+      const [row] = await this.#session.read(this.#queries.nextFinishedApplication, { after });
+      if (row === undefined) return names;
+      names.push(row.application);
+      after = row.application;
+    }
+  }
+
+  async ids(after: JobId, limit: number): Promise<readonly JobId[]> {
+    const rows = await this.#session.read(this.#queries.ids, { after, limit: rowCount(limit) });
+    return rows.map(({ id }) => jobId(id));
+  }
+
   async save(job: Job, nowMs: number): Promise<Job> {
-    const [row] = !mayExist(job.id)
-      ? []
-      : await this.#session.write(this.#queries.save, {
-          ...progressColumns(job.progress),
-          id: job.id,
-          version: job.version,
-          attempt: job.attempt,
-          updated_on: encodeTimestamp(job.updatedOnMs),
-          started_on: job.startedOnMs === null ? null : encodeTimestamp(job.startedOnMs),
-          finished_on: job.finishedOnMs === null ? null : encodeTimestamp(job.finishedOnMs),
-          now: encodeTimestamp(nowMs),
-        });
-    if (row === undefined) throw await this.#stale(job);
-    return { ...job, name: row.name, version: row.version };
+    if (!mayExist(job.id)) throw stale(job, undefined);
+    const saveId = this.#saveIds.get(job) ?? randomUUID();
+    try {
+      return await this.#save(job, saveId, nowMs);
+    } catch (error) {
+      if (error instanceof StoreUnavailableError) this.#saveIds.set(job, saveId);
+      throw error;
+    }
+  }
+
+  async #save(job: Job, saveId: string, nowMs: number): Promise<Job> {
+    const [row] = await this.#session.write(this.#queries.save, {
+      ...progressColumns(job.progress),
+      id: job.id,
+      version: job.version,
+      attempt: job.attempt,
+      updated_on: encodeTimestamp(job.updatedOnMs),
+      submitted_on: job.submittedOnMs === null ? null : encodeTimestamp(job.submittedOnMs),
+      started_on: job.startedOnMs === null ? null : encodeTimestamp(job.startedOnMs),
+      finished_on: job.finishedOnMs === null ? null : encodeTimestamp(job.finishedOnMs),
+      save_id: saveId,
+      now: encodeTimestamp(nowMs),
+    });
+    if (row !== undefined) return { ...job, name: row.name, version: row.version };
+    const [current] = await this.#session.read(this.#queries.current, { id: job.id });
+    // An earlier try of this very save was made after all; only its answer was lost.
+    if (current?.save_id === saveId) return { ...job, name: current.name, version: current.version };
+    throw stale(job, current?.version);
   }
 
   async rename(id: JobId, name: string): Promise<boolean> {
@@ -124,8 +179,9 @@ export class SqlJobStore implements JobStore {
     await this.#session.read(this.#queries.meta, { key: "instance_id" });
   }
 
-  close(): Promise<void> {
-    return this.#session.close();
+  async close(): Promise<void> {
+    this.#submissions.close();
+    await this.#session.close();
   }
 
   #collect(rows: readonly JobRow[], into: Job[]): void {
@@ -142,25 +198,19 @@ export class SqlJobStore implements JobStore {
   #report(id: number, error: CorruptJobError): void {
     if (this.#reported.has(id)) return;
     this.#reported.add(id);
-    this.#logger.error("Left a job out that cannot be read", { job: id, error: error.message });
+    this.#logger.error("Left a job out that cannot be read", { job: id, reason: error.message });
   }
+}
 
-  async #stale(job: Job): Promise<StaleVersionError> {
-    const [row] = mayExist(job.id) ? await this.#session.read(this.#queries.version, { id: job.id }) : [];
-    return new StaleVersionError(
-      row === undefined
-        ? `Job ${job.id}: there is no such job any more`
-        : `Job ${job.id}: expected version ${job.version}, got ${row.version}`,
-    );
-  }
+function stale(job: Job, version: number | undefined): StaleVersionError {
+  return new StaleVersionError(
+    version === undefined
+      ? `Job ${job.id}: there is no such job any more`
+      : `Job ${job.id}: expected version ${job.version}, got ${version}`,
+  );
 }
 
 /** False for numbers that the id column cannot hold. */
 function mayExist(id: JobId): boolean {
   return Number.isInteger(id) && id >= 1 && id <= MAX_JOB_ID;
-}
-
-/** Keeps within what every database takes: a negative limit means "all" to SQLite and is refused elsewhere. */
-function rowCount(value: number): number {
-  return Math.min(Math.max(0, Math.trunc(value)), Number.MAX_SAFE_INTEGER);
 }

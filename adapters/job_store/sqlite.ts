@@ -4,10 +4,12 @@ import { DatabaseSync } from "node:sqlite";
 import { Kysely } from "kysely";
 import { BartenderError, messageOf, StoreUnavailableError } from "../../src/core/errors.ts";
 import type { Clock } from "../../src/ports/clock.ts";
-import type { JobStore } from "../../src/ports/job_store.ts";
 import type { Logger } from "../../src/ports/logger.ts";
+import { adminQueries } from "./admin_queries.ts";
 import { jobQueries } from "./job_queries.ts";
 import { migrate } from "./migrate.ts";
+import type { OpenedJobStore } from "./opened.ts";
+import { SqlAdminStore } from "./sql_admin_store.ts";
 import { SqlJobStore } from "./sql_job_store.ts";
 import { NodeSqliteDialect } from "./sqlite_dialect.ts";
 import { describeSqliteError, isBusy } from "./sqlite_errors.ts";
@@ -25,17 +27,24 @@ const BUSY_TIMEOUT_MS = 5;
  * SQLite keeps `<path>-wal` and `<path>-shm` beside it while it is open. The file must be on a local disk.
  *
  * @param path relative ones start from the working directory; `:memory:` keeps nothing beyond `close()`
+ * @param mustBeCurrent see {@link migrate}
  * @throws {BartenderError} when the directory is missing, the file cannot be written, is no SQLite database, holds
  *   another program's tables or was made by a newer version
  * @throws {StoreUnavailableError} when another process keeps the file locked
  */
-export async function openSqliteJobStore(path: string, clock: Clock, logger: Logger): Promise<JobStore> {
+export async function openSqliteJobStore(
+  path: string,
+  clock: Clock,
+  logger: Logger,
+  mustBeCurrent = false,
+): Promise<OpenedJobStore> {
+  if (mustBeCurrent && kindOf(path) === "nothing") throw pathError(path, "there is no such database yet");
   const absolute = path === IN_MEMORY ? path : preparedFile(path);
   if (path === IN_MEMORY) logger.warn("Jobs are kept in memory only and are forgotten when the service stops");
   const sinceMs = clock.monotonicMs();
   for (;;) {
     try {
-      return await openOnce(absolute, clock, logger);
+      return await openOnce(absolute, clock, logger, mustBeCurrent);
     } catch (error) {
       if (!isBusy(error)) throw openError(absolute, error);
       if (clock.monotonicMs() - sinceMs >= LOCK_TIMEOUT_MS) {
@@ -46,13 +55,19 @@ export async function openSqliteJobStore(path: string, clock: Clock, logger: Log
   }
 }
 
-async function openOnce(path: string, clock: Clock, logger: Logger): Promise<JobStore> {
+async function openOnce(path: string, clock: Clock, logger: Logger, mustBeCurrent: boolean): Promise<OpenedJobStore> {
   const database = new DatabaseSync(path);
   try {
     configureSqlite(database);
     const db = new Kysely<Tables>({ dialect: new NodeSqliteDialect(database) });
-    const instanceId = await migrate(db);
-    return new SqlJobStore(new SqliteSession(database, clock), jobQueries(db), instanceId, logger);
+    const report = await migrate(db, "sqlite", mustBeCurrent);
+    const { instanceId } = report;
+    const session = new SqliteSession(database, clock);
+    return {
+      store: new SqlJobStore({ session, queries: jobQueries(db), instanceId, logger, clock }),
+      admin: new SqlAdminStore(session, adminQueries(db), logger),
+      report,
+    };
   } catch (error) {
     database.close();
     throw error;

@@ -166,12 +166,17 @@ export class SqliteSession implements SqlSession {
   }
 
   #abandon(batch: readonly PendingWrite[], error: unknown): void {
-    let reason = storeUnavailable(error);
+    // What the disk made of a commit that failed is only known when it is read again.
+    let reason = new StoreUnavailableError(storeUnavailable(error).message, error, true);
     try {
       this.#rollBack();
     } catch (second) {
       // Tried again before the next transaction; until then nothing can be written.
-      reason = new StoreUnavailableError(`${reason.message}, and it could not be undone: ${messageOf(second)}`, error);
+      reason = new StoreUnavailableError(
+        `${reason.message}, and it could not be undone: ${messageOf(second)}`,
+        error,
+        true,
+      );
     }
     for (const write of batch) write.reject(reason);
   }

@@ -13,14 +13,18 @@ export function encodeTimestamp(ms: number): string {
 /**
  * Reads what {@link encodeTimestamp} wrote, or any other ISO 8601 text with a time zone.
  *
- * @returns milliseconds since 1970; finer digits are dropped
+ * @returns milliseconds since 1970, with a fraction where the text has microseconds
  * @throws {RangeError} when the text is no such time
  */
 export function decodeTimestamp(text: string): number {
-  const ms = WITH_ZONE.test(text) ? Date.parse(text) : Number.NaN;
+  const [, seconds, fraction = "", zone] = WITH_ZONE.exec(text) ?? [];
+  const ms = Date.parse(`${seconds}${zone}`);
   if (Number.isNaN(ms)) throw new RangeError(`expected an ISO 8601 time with a time zone, got ${JSON.stringify(text)}`);
-  return ms;
+  return ms + Number(fraction.slice(0, MICROS).padEnd(MICROS, "0")) / 1_000;
 }
 
+/** Digits of a fraction of a second that are kept. */
+const MICROS = 6;
+
 // Date.parse takes a text without zone for local time, which would shift it in silence.
-const WITH_ZONE = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)$/;
+const WITH_ZONE = /^(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d+))?(Z|[+-]\d\d:\d\d)$/;

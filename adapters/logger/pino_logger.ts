@@ -1,11 +1,9 @@
-import { type DestinationStream, type Logger as PinoInstance, pino, stdSerializers } from "pino";
-import type { Logger } from "../../src/ports/logger.ts";
+import { type DestinationStream, type Logger as PinoInstance, pino, stdSerializers, stdTimeFunctions } from "pino";
+import type { LogFields, Logger } from "../../src/ports/logger.ts";
+import { isWanted, type LogLevel } from "./log_levels.ts";
 
-/** Levels of `BARTENDER_LOG_LEVEL`, most severe first. */
-export const LOG_LEVELS = ["critical", "error", "warning", "info", "debug", "trace"] as const;
-export type LogLevel = (typeof LOG_LEVELS)[number];
-
-const PINO_LEVELS = {
+/** What pino calls our levels. */
+const PINO_NAMES = {
   critical: "fatal",
   error: "error",
   warning: "warn",
@@ -14,19 +12,46 @@ const PINO_LEVELS = {
   trace: "trace",
 } as const satisfies Record<LogLevel, string>;
 
-/** Writes one JSON object per line to `stream` (default: standard output). */
-export function pinoLogger(level: LogLevel, stream?: DestinationStream): Logger {
-  const options = { level: PINO_LEVELS[level], base: null, serializers: { error: errorFields } };
-  return wrap(stream === undefined ? pino(options) : pino(options, stream));
+const OUR_NAMES = new Map<string, string>(Object.entries(PINO_NAMES).map(([ours, pinos]) => [pinos, ours]));
+
+/** A logger whose level can be changed while it is in use, also for all its children. */
+export interface LeveledLogger extends Logger {
+  level(): LogLevel;
+  setLevel(level: LogLevel): void;
 }
 
-function wrap(log: PinoInstance): Logger {
+/** Writes one JSON object per line to `stream` (default: standard output). */
+export function pinoLogger(level: LogLevel, stream?: DestinationStream): LeveledLogger {
+  const options = {
+    // What is wanted is decided here, as children of pino keep the level that they were made with.
+    level: PINO_NAMES.trace,
+    base: null,
+    timestamp: stdTimeFunctions.isoTime,
+    formatters: { level: (name: string) => ({ level: OUR_NAMES.get(name) ?? name }) },
+    serializers: { error: errorFields },
+  };
+  const limit = { level };
   return {
-    debug: (message, fields) => log.debug(fields ?? {}, message),
-    info: (message, fields) => log.info(fields ?? {}, message),
-    warn: (message, fields) => log.warn(fields ?? {}, message),
-    error: (message, fields) => log.error(fields ?? {}, message),
-    child: (fields) => wrap(log.child(fields)),
+    ...wrap(stream === undefined ? pino(options) : pino(options, stream), limit),
+    level: () => limit.level,
+    setLevel: (wanted) => {
+      limit.level = wanted;
+    },
+  };
+}
+
+function wrap(log: PinoInstance, limit: { readonly level: LogLevel }): Logger {
+  const at =
+    (level: "debug" | "info" | "warning" | "error") =>
+    (message: string, fields: LogFields = {}): void => {
+      if (isWanted(level, limit.level)) log[PINO_NAMES[level]](fields, message);
+    };
+  return {
+    debug: at("debug"),
+    info: at("info"),
+    warn: at("warning"),
+    error: at("error"),
+    child: (fields) => wrap(log.child(fields), limit),
   };
 }
 

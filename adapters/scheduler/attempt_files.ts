@@ -9,26 +9,21 @@ import {
   writeFileSync,
 } from "node:fs";
 import { join } from "node:path";
+import { type AttemptRecord, parseAttemptRecord } from "./attempt_record.ts";
 import { codeOf } from "./process_table.ts";
 
 /** What is known on disk about one attempt to run a job on this machine. */
-export interface AttemptRecord {
+export interface LocalAttempt extends Omit<AttemptRecord, "head"> {
   /** Who runs it; undefined while the record is being written, and for ever when the machine went down just then. */
   readonly claim: { readonly pid: number; readonly bootId: string; readonly directory: string } | undefined;
-  /** Exit status, negative for a signal; undefined until the command has ended, and for ever when nobody saw it. */
-  readonly returnCode: number | undefined;
-  /** Why the daemon ended the command. */
-  readonly reason: string | undefined;
-  /** Last word of the shell on something that went wrong outside the command. */
-  readonly notice: string | undefined;
 }
 
 /**
  * The records in the control directory, one file per attempt, named by its tag.
  *
- * First line: pid, a blank, `{"boot":…,"directory":…}`. Further lines: `{"returnCode":…}` at the end, `{"reason":…}`
- * by the daemon, anything else by the shell that runs the command. The exit status is kept here besides the job's
- * directory, because there it could be that of an earlier attempt, or of the command's own making.
+ * First line: pid, a blank, `{"boot":…,"directory":…}`; further lines as {@link parseAttemptRecord} reads them. The
+ * exit status is kept here besides the job's directory, because there it could be that of an earlier attempt, or of the
+ * command's own making.
  */
 export interface AttemptFiles {
   pathOf(tag: string): string;
@@ -37,7 +32,7 @@ export interface AttemptFiles {
   /** Text of the first line after the pid. */
   headOf(bootId: string, directory: string): string;
   /** @returns undefined when the attempt never began. */
-  read(tag: string): AttemptRecord | undefined;
+  read(tag: string): LocalAttempt | undefined;
   /** Makes the record in the place of a script that was ended before it could; an existing one stays. */
   claim(tag: string, pid: number, head: string): void;
   /** Adds a line; must be there before the effect that it explains. */
@@ -95,36 +90,11 @@ export function writeReturnCode(directory: string, returnCode: number): void {
   writeFileSync(path, String(returnCode), { flag: "wx" });
 }
 
-function parseRecord(text: string): AttemptRecord {
-  const [first = "", ...lines] = text.split("\n");
-  const head = /^(\d+) (\{.*\})$/.exec(first);
-  const { boot, directory } = parseObject(head?.[2]);
-  const facts = Object.assign({}, ...lines.map(parseObject));
-  const notices = lines.filter((line) => line !== "" && !line.startsWith("{"));
-  return {
-    claim:
-      typeof boot === "string" && typeof directory === "string"
-        ? { pid: Number(head?.[1]), bootId: boot, directory }
-        : undefined,
-    returnCode: typeof facts.returnCode === "number" ? facts.returnCode : undefined,
-    reason: typeof facts.reason === "string" ? facts.reason : undefined,
-    notice: notices.at(-1),
-  };
-}
-
-/** A line may have been cut off by a crash; then it says nothing. */
-function parseObject(line: string | undefined): Readonly<Record<string, unknown>> {
-  if (line === undefined || !line.startsWith("{")) {
-    return {};
-  }
-  try {
-    return JSON.parse(line);
-  } catch (error) {
-    if (error instanceof SyntaxError) {
-      return {};
-    }
-    throw error;
-  }
+function parseRecord(text: string): LocalAttempt {
+  const { head, ...rest } = parseAttemptRecord(text.split("\n"));
+  const { boot, directory } = head?.facts ?? {};
+  const isWhole = head !== undefined && typeof boot === "string" && typeof directory === "string";
+  return { ...rest, claim: isWhole ? { pid: head.number, bootId: boot, directory } : undefined };
 }
 
 function ifThere<T>(run: () => T): T | undefined {

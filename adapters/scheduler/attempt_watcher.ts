@@ -2,9 +2,10 @@ import type { ChildProcess } from "node:child_process";
 import { constants } from "node:os";
 import { assertNever } from "../../src/core/assert_never.ts";
 import { messageOf, SchedulerUnavailableError } from "../../src/core/errors.ts";
-import type { Outcome, SchedulerStatus } from "../../src/core/job.ts";
+import type { SchedulerStatus } from "../../src/core/job.ts";
 import type { Clock } from "../../src/ports/clock.ts";
 import type { Logger } from "../../src/ports/logger.ts";
+import type { AttemptCgroups } from "./attempt_cgroups.ts";
 import { type AttemptFiles, writeReturnCode } from "./attempt_files.ts";
 import { type Ending, endProcesses, type LastSignal } from "./end_processes.ts";
 import { examineAttempt } from "./examine_attempt.ts";
@@ -16,6 +17,8 @@ import type { ProcessTable } from "./process_table.ts";
 export interface WatcherOptions {
   readonly files: AttemptFiles;
   readonly table: ProcessTable;
+  /** Where each attempt has a control group. */
+  readonly cgroups: AttemptCgroups | undefined;
   readonly clock: Clock;
   readonly logger: Logger;
   /** A command that runs longer is ended; undefined means never. */
@@ -23,8 +26,10 @@ export interface WatcherOptions {
   /** Time between SIGTERM and SIGKILL. */
   readonly killGraceMs: number;
   /** Told once of the end of every attempt that was seen running. */
-  onEnded(tag: string, outcome: Outcome): void;
+  onEnded(tag: string, status: EndedStatus): void;
 }
+
+type EndedStatus = Extract<SchedulerStatus, { type: "ended" }>;
 
 /** Knows which attempts run on this machine, started by this daemon or an earlier one, and sees to their end. */
 export interface AttemptWatcher {
@@ -56,6 +61,8 @@ interface Attempt {
   readonly isGroupOurs: boolean;
   /** True when its script was gone when we came, so that nobody knows how the command ended. */
   readonly isLost: boolean;
+  /** True when it was lost without anybody's doing. */
+  readonly isInterrupted: boolean;
   exitSignal: NodeJS.Signals | undefined;
   ending: Promise<void> | undefined;
   stopDeadline(): void;
@@ -63,6 +70,14 @@ interface Attempt {
 
 /** Processes of an earlier daemon do not tell when they end. */
 const POLL_MS = 500;
+/** What is so of most attempts. */
+const USUAL = {
+  child: undefined,
+  startTicks: undefined,
+  isGroupOurs: true,
+  isLost: false,
+  isInterrupted: false,
+} as const;
 const RUNNING: SchedulerStatus = { type: "running" };
 
 export function attemptWatcher(options: WatcherOptions): AttemptWatcher {
@@ -90,9 +105,9 @@ export function attemptWatcher(options: WatcherOptions): AttemptWatcher {
     attempts.delete(attempt.tag);
   }
 
-  function conclude(attempt: Attempt, outcome: Outcome): void {
+  function conclude(attempt: Attempt, status: EndedStatus): void {
     remove(attempt);
-    options.onEnded(attempt.tag, outcome);
+    options.onEnded(attempt.tag, status);
   }
 
   function onExit(attempt: Attempt, status: number | null, signal: NodeJS.Signals | null): void {
@@ -103,7 +118,7 @@ export function attemptWatcher(options: WatcherOptions): AttemptWatcher {
     if (attempt.ending !== undefined) {
       endings.get(attempt.tag)?.wake();
     } else if (status === 0) {
-      conclude(attempt, outcomeOf(0));
+      conclude(attempt, { type: "ended", outcome: outcomeOf(0) });
     } else if (signal !== null) {
       // Somebody else ended the script; without it nobody would ever learn how the rest ends.
       endInBackground(attempt);
@@ -117,7 +132,7 @@ export function attemptWatcher(options: WatcherOptions): AttemptWatcher {
     remove(attempt);
     const status = inspect(attempt.tag, attempt.pid) ?? neverBegan(attempt);
     if (status.type === "ended") {
-      options.onEnded(attempt.tag, status.outcome);
+      options.onEnded(attempt.tag, status);
     }
   }
 
@@ -142,7 +157,7 @@ export function attemptWatcher(options: WatcherOptions): AttemptWatcher {
       case "running": {
         const { script, directory, reason } = seen;
         const { pid, startTicks } = script;
-        const found = { tag, pid, directory, child: undefined, startTicks, isGroupOurs: true, isLost: false };
+        const found = { ...USUAL, tag, pid, directory, startTicks };
         const attempt = add(found, table.ageMs(script));
         if (reason === undefined) {
           poll();
@@ -153,9 +168,9 @@ export function attemptWatcher(options: WatcherOptions): AttemptWatcher {
         return RUNNING;
       }
       case "abandoned": {
-        const { pid, directory, reason } = seen;
+        const { pid, directory, reason, isInterrupted } = seen;
         const isGroupOurs = pid === pidSeenAlive;
-        const found = { tag, pid, directory, child: undefined, startTicks: undefined, isGroupOurs, isLost: true };
+        const found = { ...USUAL, tag, pid, directory, isGroupOurs, isLost: true, isInterrupted };
         endInBackground(add(found, 0), reason);
         return RUNNING;
       }
@@ -216,7 +231,9 @@ export function attemptWatcher(options: WatcherOptions): AttemptWatcher {
         files.append(tag, { returnCode });
       });
     }
-    conclude(attempt, outcomeOf(returnCode, record?.reason ?? reason));
+    const outcome = outcomeOf(returnCode, record?.reason ?? reason);
+    const isInterrupted = attempt.isInterrupted && returnCode === undefined;
+    conclude(attempt, { type: "ended", outcome, ...(isInterrupted ? { isInterrupted } : {}) });
   }
 
   function endAll(tag: string, groupId: number | undefined, isGroupOurs: boolean): Promise<LastSignal> {
@@ -227,6 +244,7 @@ export function attemptWatcher(options: WatcherOptions): AttemptWatcher {
       groupId,
       isGroupOurs,
       graceMs: options.killGraceMs,
+      killTogether: () => options.cgroups?.kill(tag),
       onStuck: (pids) => logger.warn("Processes of a command do not end", { tag, pids }),
     });
     endings.set(tag, ending);
@@ -244,10 +262,7 @@ export function attemptWatcher(options: WatcherOptions): AttemptWatcher {
   return {
     isWatched: (tag) => attempts.has(tag),
     watch(tag, directory, child) {
-      const attempt = add(
-        { tag, pid: child.pid ?? 0, directory, child, startTicks: undefined, isGroupOurs: true, isLost: false },
-        0,
-      );
+      const attempt = add({ ...USUAL, tag, pid: child.pid ?? 0, directory, child }, 0);
       child.once("exit", (status, signal) => onExit(attempt, status, signal));
     },
     inspect(tag) {

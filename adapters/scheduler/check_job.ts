@@ -9,12 +9,8 @@ import type { JobDescription } from "../../src/ports/scheduler.ts";
 import { isTag } from "./attempt_id.ts";
 import { codeOf } from "./process_table.ts";
 
-/**
- * Looks before anything is started whether a process of this machine could run the job.
- *
- * @throws {SchedulerRefusedError} naming what is wrong
- */
-export function checkJob(job: JobDescription, tag: string): void {
+/** Looks at what no scheduler can run. @throws {SchedulerRefusedError} naming what is wrong */
+export function checkDescription(job: JobDescription, tag: string): void {
   if (!isTag(tag)) {
     throw new SchedulerRefusedError(`tag: expected letters, digits and "-", got ${JSON.stringify(tag)}`);
   }
@@ -24,6 +20,15 @@ export function checkJob(job: JobDescription, tag: string): void {
   if (!job.directory.startsWith("/") || job.directory.includes("\0")) {
     throw new SchedulerRefusedError(`directory: expected an absolute path, got ${JSON.stringify(job.directory)}`);
   }
+}
+
+/**
+ * Looks before anything is started whether a process of this machine could run the job.
+ *
+ * @throws {SchedulerRefusedError} naming what is wrong
+ */
+export function checkJob(job: JobDescription, tag: string): void {
+  checkDescription(job, tag);
   try {
     accessSync(`${job.directory}/.`, constants.R_OK | constants.W_OK | constants.X_OK);
   } catch (error) {

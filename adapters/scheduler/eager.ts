@@ -1,8 +1,8 @@
 import { availableParallelism, loadavg } from "node:os";
-import { SchedulerRefusedError, SchedulerUnavailableError } from "../../src/core/errors.ts";
-import type { Clock } from "../../src/ports/clock.ts";
+import { SchedulerRefusedError } from "../../src/core/errors.ts";
 import type { Scheduler } from "../../src/ports/scheduler.ts";
 import { type LocalProcessOptions, localProcesses } from "./local_processes.ts";
+import { pause } from "./pause.ts";
 
 /** What the scheduler `eager` needs. */
 export interface EagerSchedulerOptions extends LocalProcessOptions {
@@ -32,7 +32,7 @@ export function eagerScheduler(options: EagerSchedulerOptions): Scheduler {
         const figures = `${Math.round(load * 10) / 10} per CPU, limit ${maxLoad}`;
         throw new SchedulerRefusedError(`Machine load is too high (${figures}), gave up after ${maxWaitS} s`);
       }
-      await pause(clock, LOOK_AGAIN_MS, signal);
+      await pause(clock, LOOK_AGAIN_MS, signal, "The call was called off while the machine was busy");
     }
   }
 
@@ -59,22 +59,4 @@ export function eagerScheduler(options: EagerSchedulerOptions): Scheduler {
 /** The 1-minute load average of this machine, divided by its usable CPUs. */
 export function machineLoadPerCpu(): number {
   return (loadavg()[0] ?? 0) / availableParallelism();
-}
-
-/** @throws {SchedulerUnavailableError} when aborted; nothing was started then */
-function pause(clock: Clock, delayMs: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const onAbort = (): void => {
-      stop();
-      reject(new SchedulerUnavailableError("The call was called off while the machine was busy", signal.reason));
-    };
-    const stop = clock.after(delayMs, () => {
-      signal.removeEventListener("abort", onAbort);
-      resolve();
-    });
-    signal.addEventListener("abort", onAbort, { once: true });
-    if (signal.aborted) {
-      onAbort();
-    }
-  });
 }

@@ -10,6 +10,8 @@ export interface EndingOptions {
   /** See {@link ProcessTable.living}. */
   readonly isGroupOurs: boolean;
   readonly graceMs: number;
+  /** Sends SIGKILL to all at once, where the system can; what it misses gets the signal one by one. */
+  readonly killTogether?: () => void;
   /** Told once when processes are there that SIGKILL does not end, e.g. of another account. */
   onStuck(pids: readonly number[]): void;
 }
@@ -73,11 +75,12 @@ async function untilNoneLives(options: EndingOptions, pause: (delayMs: number) =
     const remembered = [...told.values()].filter((entry) => isSame(table.read(entry.pid), entry));
     const found = table.living(groupId, options.isGroupOurs, options.tag);
     const left = [...new Map([...remembered, ...found].map((entry) => [entry.pid, entry])).values()];
-    if (left.length === 0) {
+    if (left.length === 0 && !table.isAnyLiving(groupId, options.isGroupOurs, options.tag)) {
       return kills > 0 ? "SIGKILL" : told.size > 0 ? "SIGTERM" : undefined;
     }
     if (clock.monotonicMs() >= graceUntilMs) {
       pauseMs = kills === 0 ? FIRST_PAUSE_MS : pauseMs;
+      options.killTogether?.();
       sendAll(left, groupId, "SIGKILL");
       kills++;
     } else if (told.size === 0) {

@@ -1,10 +1,11 @@
 import { type ChildProcess, spawn } from "node:child_process";
-import { BartenderError, messageOf, SchedulerUnavailableError } from "../../src/core/errors.ts";
+import { BartenderError, messageOf, SchedulerRefusedError, SchedulerUnavailableError } from "../../src/core/errors.ts";
 import type { AttemptTag, SchedulerJobId } from "../../src/core/ids.ts";
 import type { SchedulerStatus } from "../../src/core/job.ts";
 import type { Clock } from "../../src/ports/clock.ts";
 import type { Logger } from "../../src/ports/logger.ts";
 import type { JobDescription, Scheduler, StatusListener } from "../../src/ports/scheduler.ts";
+import type { AttemptCgroups } from "./attempt_cgroups.ts";
 import { attemptFiles } from "./attempt_files.ts";
 import { type AttemptId, idOfAttempt, isTag, parseAttemptId } from "./attempt_id.ts";
 import { attemptWatcher } from "./attempt_watcher.ts";
@@ -13,6 +14,7 @@ import { REBOOTED } from "./examine_attempt.ts";
 import { outcomeOf } from "./outcome_of.ts";
 import { ATTEMPT_VARIABLE, type ProcessTable, processTable } from "./process_table.ts";
 import { LONGEST_ARGUMENT_BYTES, runArguments } from "./run_script.ts";
+import { type Sandbox, sandboxOf } from "./sandbox.ts";
 
 /** What every scheduler needs whose commands are processes of this machine. */
 export interface LocalProcessOptions {
@@ -28,10 +30,15 @@ export interface LocalProcessOptions {
   readonly killGraceMs?: number;
   /** Default: the processes of this machine. */
   readonly table?: ProcessTable;
+  /** Default: attempts have no control groups; their processes are found by their mark. */
+  readonly cgroups?: AttemptCgroups | undefined;
+  /** Default: none. */
+  readonly sandbox?: Sandbox | undefined;
 }
 
 /** A scheduler that leaves open when a job may start and how many may run. */
-export interface LocalProcesses extends Omit<Required<Scheduler>, "capacity" | "submit"> {
+export interface LocalProcesses
+  extends Omit<Required<Scheduler>, "capacity" | "submit" | "probe" | "performers" | "readFrom" | "absence"> {
   /** {@link Scheduler.submit}, at once. */
   start: Scheduler["submit"];
 }
@@ -45,7 +52,8 @@ const DEFAULT_GRACE_MS = 5000;
  * ends that too. About an id of ours there is always a definite answer.
  */
 export function localProcesses(options: LocalProcessOptions): LocalProcesses {
-  const table = options.table ?? processTable();
+  const { cgroups, sandbox = [] } = options;
+  const table = options.table ?? processTable("/proc", cgroups);
   const files = attemptFiles(options.controlDir);
   const listeners = new Set<StatusListener>();
   let isClosed = false;
@@ -59,11 +67,12 @@ export function localProcesses(options: LocalProcessOptions): LocalProcesses {
   const watcher = attemptWatcher({
     files,
     table,
+    cgroups,
     clock: options.clock,
     logger: options.logger,
     timeoutS: options.timeoutS,
     killGraceMs: options.killGraceMs ?? DEFAULT_GRACE_MS,
-    onEnded: (tag, outcome) => tell(idOf(tag), { type: "ended", outcome }),
+    onEnded: (tag, status) => tell(idOf(tag), status),
   });
 
   function lookUp(tag: AttemptTag): SchedulerJobId | undefined {
@@ -82,16 +91,16 @@ export function localProcesses(options: LocalProcessOptions): LocalProcesses {
   /** The record may not be there yet, or not any more: after a power cut, or taken away by a cleaner of old files. */
   function statusWithoutRecord({ tag, bootId }: AttemptId): SchedulerStatus {
     if (bootId !== table.bootId) {
-      return { type: "ended", outcome: outcomeOf(undefined, REBOOTED) };
+      return { type: "ended", outcome: outcomeOf(undefined, REBOOTED), isInterrupted: true };
     }
     if (!files.areReachable()) {
       throw new SchedulerUnavailableError(`The directory of records is gone: ${options.controlDir}`);
     }
-    if (table.living(undefined, false, tag).length > 0) {
+    if (table.isAnyLiving(undefined, false, tag)) {
       return { type: "running" };
     }
     const reason = "The command was interrupted: its process and its record are gone";
-    return watcher.inspect(tag) ?? { type: "ended", outcome: outcomeOf(undefined, reason) };
+    return watcher.inspect(tag) ?? { type: "ended", outcome: outcomeOf(undefined, reason), isInterrupted: true };
   }
 
   /** Runs `look` while open; what goes wrong with the files or processes is no statement about a job. */
@@ -131,10 +140,15 @@ export function localProcesses(options: LocalProcessOptions): LocalProcesses {
 
   function spawnScript(job: JobDescription, tag: AttemptTag): ChildProcess {
     const isLong = Buffer.byteLength(job.command) > LONGEST_ARGUMENT_BYTES;
+    if (isLong && sandbox.length > 0) {
+      throw new SchedulerRefusedError(`command: longer than ${LONGEST_ARGUMENT_BYTES} bytes, too long for a sandbox`);
+    }
     const scriptPath = isLong ? files.writeScript(tag, job.command) : undefined;
     const head = files.headOf(table.bootId, job.directory);
+    const prefix = sandboxOf(sandbox, job.directory);
     try {
-      return spawn("/bin/sh", runArguments(files.pathOf(tag), head, job.command, scriptPath), {
+      const groupFile = cgroups?.make(tag);
+      return spawn("/bin/sh", runArguments(files.pathOf(tag), head, job.command, scriptPath, groupFile, prefix), {
         cwd: job.directory,
         env: { ...options.environment, [ATTEMPT_VARIABLE]: tag },
         stdio: "ignore",
@@ -153,7 +167,7 @@ export function localProcesses(options: LocalProcessOptions): LocalProcesses {
           return undefined;
         }
         // A script that was started just before an earlier daemon was killed may still be on its way to its record.
-        return lookUp(tag) ?? (table.living(undefined, false, tag).length > 0 ? idOf(tag) : lookUp(tag));
+        return lookUp(tag) ?? (table.isAnyLiving(undefined, false, tag) ? idOf(tag) : lookUp(tag));
       }),
     statuses: (ids, signal) =>
       definitely(signal, () => {
@@ -177,6 +191,7 @@ export function localProcesses(options: LocalProcessOptions): LocalProcesses {
       const attempt = parseAttemptId(id);
       if (attempt !== undefined && !watcher.isWatched(attempt.tag)) {
         files.remove(attempt.tag);
+        cgroups?.remove(attempt.tag);
       }
     },
     listen(listener) {

@@ -12,6 +12,14 @@ export interface ProcessEntry {
   readonly startTicks: number;
 }
 
+/** What else is known about the processes of attempts. */
+export interface AttemptMembers {
+  /** Numbers of the processes in the control group of an attempt and in groups below; new ones may be missed. */
+  members(tag: string): readonly number[];
+  /** The kernel's word on whether anybody lives in there; false without a group. */
+  isPopulated(tag: string): boolean;
+}
+
 /** The processes of this machine. A zombie counts as dead: nobody may collect it, e.g. in a container without init. */
 export interface ProcessTable {
   /** Changes with every boot of the machine; letters and digits. */
@@ -21,14 +29,21 @@ export interface ProcessTable {
   /** True when the process was started with {@link ATTEMPT_VARIABLE} set to `tag`. */
   isMarked(pid: number, tag: string): boolean;
   /**
-   * All living processes of an attempt: marked ones wherever they went, those in the attempt's group or session, and
-   * the descendants of all these.
+   * All living processes of an attempt: marked ones wherever they went, those in the attempt's process group, session or
+   * control group, and the descendants of all these.
    *
    * @param groupId process group of the attempt; undefined when it is not known
    * @param isGroupOurs false when the group's number may have been given to a stranger meanwhile; the group then
    *   counts only when a marked process is in its session
    */
   living(groupId: number | undefined, isGroupOurs: boolean, tag: string): readonly ProcessEntry[];
+  /**
+   * True when anything of an attempt lives. Where it has a control group this is the kernel's word, as processes that
+   * come and go quickly may be missed by every list of them.
+   */
+  isAnyLiving(groupId: number | undefined, isGroupOurs: boolean, tag: string): boolean;
+  /** The attempts of which marked processes live; without `/proc` nobody can tell. */
+  livingTags(): ReadonlySet<string>;
   /** True when the process neither handles nor ignores SIGTERM, and so, when it still lives after one, missed it. */
   diesOfTerm(pid: number): boolean;
   /** How long the process has been running; 0 when that cannot be told. */
@@ -47,12 +62,13 @@ const SIGTERM_BIT = 1 << (constants.signals.SIGTERM - 1);
  * what leaves its group is not found there, and a reused number is not noticed.
  *
  * @param root where the proc file system is mounted
+ * @param cgroups where each attempt has a control group
  */
-export function processTable(root = "/proc"): ProcessTable {
-  return existsSync(join(root, "self", "stat")) ? linuxTable(root) : groupTable();
+export function processTable(root = "/proc", cgroups?: AttemptMembers): ProcessTable {
+  return existsSync(join(root, "self", "stat")) ? linuxTable(root, cgroups) : groupTable();
 }
 
-function linuxTable(root: string): ProcessTable {
+function linuxTable(root: string, cgroups?: AttemptMembers): ProcessTable {
   const read = (pid: number): ProcessEntry | undefined => {
     const stat = readIfThere(`${root}/${pid}/stat`);
     return stat === undefined ? undefined : parseStat(pid, stat);
@@ -68,7 +84,23 @@ function linuxTable(root: string): ProcessTable {
       const marked = all.filter(({ pid }) => isMarked(pid, tag));
       const isGroupKnown = isGroupOurs || marked.some((entry) => entry.sessionId === groupId);
       const mates = isGroupKnown ? all.filter((e) => e.groupId === groupId || e.sessionId === groupId) : [];
-      return withDescendants(new Set([...marked, ...mates]), all).filter(({ pid }) => pid !== process.pid);
+      const members = new Set(cgroups?.members(tag));
+      const enclosed = all.filter(({ pid }) => members.has(pid));
+      return withDescendants(new Set([...marked, ...mates, ...enclosed]), all).filter(({ pid }) => pid !== process.pid);
+    },
+    isAnyLiving(groupId, isGroupOurs, tag) {
+      return this.living(groupId, isGroupOurs, tag).length > 0 || cgroups?.isPopulated(tag) === true;
+    },
+    livingTags() {
+      const pids = readdirSync(root).filter((name) => /^\d+$/.test(name));
+      const marks = pids.flatMap((pid) => {
+        const environment = `\0${readIfThere(`${root}/${pid}/environ`) ?? ""}`;
+        const at = environment.indexOf(`\0${ATTEMPT_VARIABLE}=`);
+        if (at === -1 || read(Number(pid)) === undefined) return [];
+        const from = at + ATTEMPT_VARIABLE.length + 2;
+        return [environment.slice(from, environment.indexOf("\0", from))];
+      });
+      return new Set(marks);
     },
     diesOfTerm(pid) {
       const status = readIfThere(`${root}/${pid}/status`) ?? "";
@@ -108,6 +140,10 @@ function groupTable(): ProcessTable {
       const entry = groupId === undefined || !isGroupOurs ? undefined : entryOf(groupId, -groupId);
       return entry === undefined ? [] : [entry];
     },
+    isAnyLiving(groupId, isGroupOurs, tag) {
+      return this.living(groupId, isGroupOurs, tag).length > 0;
+    },
+    livingTags: () => new Set(),
     diesOfTerm: () => false,
     ageMs: () => 0,
   };

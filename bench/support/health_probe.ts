@@ -6,10 +6,14 @@ export interface ProbeResult {
   readonly maxMs: number;
 }
 
-/** Asks `/api/health` over one connection again and again while `work` runs, with a pause of 5 ms in between. */
-export async function probeHealth<T>(port: number, work: () => Promise<T>): Promise<readonly [T, ProbeResult]> {
+/** Asks for `path` over one connection again and again while `work` runs, with a pause of 5 ms in between. */
+export async function probeHealth<T>(
+  port: number,
+  work: () => Promise<T>,
+  path = "/api/health",
+): Promise<readonly [T, ProbeResult]> {
   const delays: number[] = [];
-  const request = Buffer.from("GET /api/health HTTP/1.1\r\nHost: localhost\r\n\r\n");
+  const request = Buffer.from(`GET ${path} HTTP/1.1\r\nHost: localhost\r\n\r\n`);
   const socket = connect(port, "127.0.0.1");
   socket.setNoDelay(true);
   let isDone = false;

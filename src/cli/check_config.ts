@@ -1,33 +1,44 @@
-import { unavailableFeatures } from "../config/availability.ts";
 import type { Config } from "../config/config.ts";
 import { type Environment, resolveConfigFile } from "../config/environment.ts";
 import { formatFinding } from "../config/finding.ts";
 import { configJsonSchemaText } from "../config/json_schema.ts";
 import { loadConfig } from "../config/load.ts";
+import type { ProbeFinding } from "../ports/probe.ts";
 
 export interface CheckConfigOptions {
   /** File to check; undefined means the one that `serve` would use. */
   readonly config: string | undefined;
   /** Print the JSON Schema for editors instead. */
   readonly schema: boolean;
+  /** Try every destination as well. */
+  readonly probe: boolean;
 }
 
 export interface CheckConfigInput {
   readonly environment: Environment;
   /** Absolute. */
   readonly workingDirectory: string;
+  readonly credentialsDirectory: string | undefined;
   readonly stdout: { write(text: string): unknown };
   readonly stderr: { write(text: string): unknown };
+  /** Tries the destinations of a configuration, one after the other. */
+  readonly probe: (config: Config) => AsyncIterable<DestinationProbe>;
+}
+
+/** What was seen at a destination. */
+export interface DestinationProbe {
+  readonly destination: string;
+  readonly findings: readonly ProbeFinding[];
 }
 
 /**
  * Checks a configuration file without leaving traces: a summary on stdout, warnings and faults on stderr, one line
  * each with file, line, column and key.
  *
- * @returns the exit status: 0 when the file can be used, else 1
+ * @returns the exit status: 0 when the file can be used, and its destinations when they are tried, else 1
  */
 export async function runCheckConfig(options: CheckConfigOptions, input: CheckConfigInput): Promise<number> {
-  const { environment, workingDirectory, stdout, stderr } = input;
+  const { environment, workingDirectory, credentialsDirectory, stdout, stderr } = input;
   if (options.schema) {
     stdout.write(configJsonSchemaText());
     return 0;
@@ -44,7 +55,11 @@ export async function runCheckConfig(options: CheckConfigOptions, input: CheckCo
   if (warning !== undefined) {
     stderr.write(`warning: ${warning}\n`);
   }
-  const result = await loadConfig({ file, workingDirectory, missingJobRoot: "accept" });
+  // Whoever checks a file need not be allowed to read the secrets of the daemon.
+  const deniedSecrets = "warn";
+  const result = await loadConfig({
+    ...{ file, workingDirectory, credentialsDirectory, deniedSecrets, missingJobRoot: "accept" },
+  });
   for (const finding of result.warnings) {
     stderr.write(`${formatFinding(file, finding, "warning")}\n`);
   }
@@ -54,11 +69,16 @@ export async function runCheckConfig(options: CheckConfigOptions, input: CheckCo
     }
     return 1;
   }
-  for (const note of unavailableFeatures(result.config)) {
-    stderr.write(`${file}: warning: ${note}\n`);
-  }
   stdout.write(`${file}: OK\n${summary(result.config)}`);
-  return 0;
+  if (!options.probe) return 0;
+  let isOk = true;
+  for await (const { destination, findings } of input.probe(result.config)) {
+    for (const finding of findings) {
+      stdout.write(`${destination}: ${finding.isOk ? "ok  " : "FAIL"} ${finding.text}\n`);
+      isOk &&= finding.isOk;
+    }
+  }
+  return isOk ? 0 : 1;
 }
 
 function summary(config: Config): string {

@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, realpathSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, realpathSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { zipSync } from "fflate";
@@ -11,8 +11,8 @@ export interface DemoOptions {
   readonly keep: boolean;
   /** How to start this program: executable, then its first arguments. */
   readonly selfCommand: readonly [string, ...string[]];
-  /** Directory with `README.md` and `config-example.yaml`; absolute. */
-  readonly projectDir: string;
+  /** Reads a file of the project. */
+  readonly projectFile: (name: "README.md" | "config-example.yaml") => Promise<Uint8Array>;
   readonly clock: Clock;
 }
 
@@ -47,7 +47,7 @@ export async function runDemo(options: DemoOptions, io: CommandIo): Promise<numb
 
 async function submitWordCount(
   daemon: DemoDaemon,
-  { projectDir, clock }: DemoOptions,
+  { projectFile, clock }: DemoOptions,
   directory: string,
   io: CommandIo,
 ): Promise<number> {
@@ -61,6 +61,7 @@ async function submitWordCount(
   await daemon.command("generate-keys");
 
   step("Start the daemon with an example configuration, on a free port, with a database of its own", "bartender serve");
+  writeFileSync(join(directory, "config.yaml"), await projectFile("config-example.yaml"));
   await daemon.start();
   io.stdout(`Listening on ${daemon.url}\n`);
 
@@ -69,7 +70,7 @@ async function submitWordCount(
   io.stdout(`${daemon.token.slice(0, 30)}…\n`);
 
   step("Put the input into a zip file", "zip input.zip README.md");
-  const readme = readFileSync(join(projectDir, "README.md"));
+  const readme = await projectFile("README.md");
   const archive = zipSync({ "README.md": readme });
   writeFileSync(join(directory, "input.zip"), archive);
   io.stdout(`input.zip: ${archive.length} bytes\n`);

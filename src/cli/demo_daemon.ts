@@ -8,8 +8,7 @@ export const PATIENCE_MS = 30_000;
 
 export interface DemoDaemonOptions {
   readonly selfCommand: readonly [string, ...string[]];
-  readonly projectDir: string;
-  /** Private directory for database, keys, jobs and log; absolute. */
+  /** Private directory for configuration, database, keys, jobs and log; absolute. */
   readonly directory: string;
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly clock: Clock;
@@ -121,8 +120,9 @@ export class DemoDaemon {
       BARTENDER_HOST: "127.0.0.1",
       BARTENDER_PORT: "0",
       BARTENDER_DB_URL: "sqlite:bartender.db",
+      BARTENDER_CONSOLE_SOCKET: "console.sock",
       BARTENDER_PUBLIC_KEY: "public_key.pem",
-      BARTENDER_CONFIG_FILENAME: join(this.#options.projectDir, "config-example.yaml"),
+      BARTENDER_CONFIG_FILENAME: "config.yaml",
     };
   }
 

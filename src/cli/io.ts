@@ -12,3 +12,6 @@ export interface CommandIo {
  * 2 the command line itself is wrong.
  */
 export const EXIT = { ok: 0, fault: 1, usage: 2 } as const;
+
+/** The same for people. */
+export const EXIT_TEXT = "0 done, 1 a fault that the message explains, 2 wrong command line";

@@ -2,10 +2,12 @@ import type { Application, InteractiveApplication } from "../core/application.ts
 import { type ParsedCommandTemplate, parseCommandTemplate } from "../core/command_template.ts";
 import { BartenderError } from "../core/errors.ts";
 import { isJsonObject, type JsonObject } from "../core/json.ts";
+import { checkedSeconds } from "./duration.ts";
 import type { KeyPath } from "./finding.ts";
 import { type CompiledSchema, compileBodySchema, compileFormSchema } from "./input_schema.ts";
 import { didYouMean } from "./nearest.ts";
 import type { Report } from "./report.ts";
+import { buildResources } from "./resources.ts";
 import type { ApplicationEntry, InteractiveApplicationEntry } from "./schema.ts";
 
 /**
@@ -22,6 +24,7 @@ export function buildApplication(
   const path = ["applications", name];
   const command = buildTemplate(entry, [...path, "command_template"], report);
   const schema = buildSchema(compileFormSchema, entry.input_schema, [...path, "input_schema"], report);
+  const resources = buildResources(entry.resources, [...path, "resources"], report);
   if (command === undefined || (entry.input_schema !== undefined && schema === undefined)) {
     return undefined;
   }
@@ -32,6 +35,8 @@ export function buildApplication(
     command,
     uploadNeeds: entry.upload_needs ?? [],
     allowedRoles: entry.allowed_roles ?? [],
+    maxRuntimeS: entry.max_runtime === undefined ? null : checkedSeconds(entry.max_runtime),
+    resources,
     inputSchema: entry.input_schema,
     validateForm: (fields) => schema?.validate(fields) ?? { isValid: true, value: {} },
   };

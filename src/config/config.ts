@@ -1,5 +1,9 @@
 import type { Application, InteractiveApplication } from "../core/application.ts";
+import type { BackoffPolicy } from "../core/backoff.ts";
 import type { BuiltInPicker } from "../core/destination_picker.ts";
+import type { JobResources } from "../core/job_resources.ts";
+import type { JobRules } from "../core/job_rules.ts";
+import type { RetentionRules } from "../core/retention.ts";
 
 /** config.yaml after checking, with all defaults; maps keep the order of the file. */
 export interface Config {
@@ -13,6 +17,7 @@ export interface Config {
   /** Absolute, with links resolved as far as it exists. */
   readonly jobRootDir: string;
   readonly limits: Limits;
+  readonly retention: RetentionRules;
   readonly tokens: TokenRules;
   /** Names of environment variables that commands get beside the built-in ones. */
   readonly commandEnvironment: readonly string[];
@@ -27,12 +32,29 @@ export interface UploadLimits {
   readonly maxEntries: number;
   /** Expanded size divided by compressed size; to be judged only when much was expanded. */
   readonly maxRatio: number;
+  /** Two names must differ in more than case and Unicode form. */
+  readonly wantsDistinctNames: boolean;
+}
+
+/** What one submitter may ask for; undefined means as much as they like. */
+export interface UsageLimits {
+  readonly submissionsPerMinute: number | undefined;
+  /** Of every kind. */
+  readonly requestsPerMinute: number | undefined;
+  readonly maxUnfinishedJobs: number | undefined;
+  readonly maxStoredJobs: number | undefined;
+  /** What a submission must leave free where the jobs are; 0: nothing. */
+  readonly minFreeBytes: number;
 }
 
 /** What clients may ask of the daemon at most. */
-export interface Limits extends UploadLimits {
+export interface Limits extends UploadLimits, UsageLimits {
   /** No interactive application is started while the 1-minute load per usable CPU is above. */
   readonly interactiveMaxLoad: number;
+  /** Event streams and followed logs that may be open at a time. */
+  readonly maxStreams: number;
+  /** The same for one user. */
+  readonly maxStreamsPerUser: number;
 }
 
 /** Which tokens are accepted. */
@@ -58,6 +80,11 @@ export type DestinationPickerConfig =
 export interface DestinationConfig {
   readonly scheduler: SchedulerConfig;
   readonly fileSystem: FileSystemConfig;
+  readonly rules: JobRules;
+  /** How the waits between tries grow. */
+  readonly backoff: BackoffPolicy;
+  /** How often a scheduler is asked that cannot push: while something changes, and when all is quiet. */
+  readonly poll: { readonly shortestMs: number; readonly longestMs: number };
 }
 
 export type SchedulerConfig =
@@ -67,10 +94,14 @@ export type SchedulerConfig =
   | RedisSchedulerConfig
   | DiracSchedulerConfig;
 
+/** Program and arguments under which commands run on this machine; `{directory}` stands for that of the job. */
+export type Sandbox = readonly string[];
+
 export interface MemorySchedulerConfig {
   readonly type: "memory";
   /** Jobs that run at the same time. */
   readonly slots: number;
+  readonly sandbox?: Sandbox;
 }
 
 export interface EagerSchedulerConfig {
@@ -81,6 +112,7 @@ export interface EagerSchedulerConfig {
   readonly maxWaitS: number;
   /** When to end a job. */
   readonly timeoutS: number;
+  readonly sandbox?: Sandbox;
 }
 
 export interface SlurmSchedulerConfig {
@@ -91,6 +123,14 @@ export interface SlurmSchedulerConfig {
   readonly time: string | undefined;
   readonly extraOptions: readonly string[];
   readonly isSubmitterAccount: boolean;
+  readonly account: string | undefined;
+  readonly qos: string | undefined;
+  /** For jobs that do not say what they need; the time stands in `time`. */
+  readonly resources: JobResources;
+  /** The most that a job gets. */
+  readonly limits: JobResources;
+  /** How many jobs may be with Slurm at a time. */
+  readonly maxJobs: number;
 }
 
 /** In the file its type is `arq`, as ever, or `redis`. */
@@ -102,12 +142,41 @@ export interface RedisSchedulerConfig {
   /** Per worker. */
   readonly maxJobs: number;
   readonly jobTimeoutS: number;
+  /** A worker that is silent for so long is lost, with its jobs. */
+  readonly heartbeatTimeoutS: number;
+  /** How long a worker that is stopped waits for its jobs; undefined: until they end. */
+  readonly drainTimeoutS: number | undefined;
+  readonly tls: RedisTlsConfig;
+}
+
+/** Certificates for `rediss://`; all paths are absolute. */
+export interface RedisTlsConfig {
+  /** Undefined: the authorities that the system trusts. */
+  readonly caFile: string | undefined;
+  readonly certFile: string | undefined;
+  readonly keyFile: string | undefined;
+  /** Undefined: the host of the address. */
+  readonly serverName: string | undefined;
 }
 
 export interface DiracSchedulerConfig {
   readonly type: "dirac";
+  /** The machine with DIRAC's commands; undefined: this one. */
+  readonly ssh: SshConfig | undefined;
+  /** Where the output of jobs goes. */
   readonly storageElement: string;
   readonly apptainerImage: string | undefined;
+  /** CPU time that a job may use, in seconds; undefined: DIRAC's own default. */
+  readonly cpuTimeS: number | undefined;
+  readonly platform: string | undefined;
+  /** Where jobs may run; empty: everywhere. */
+  readonly sites: readonly string[];
+  readonly bannedSites: readonly string[];
+  readonly tags: readonly string[];
+  /** Of one job; undefined: one. */
+  readonly processors: number | undefined;
+  /** How many jobs may be with DIRAC at a time. */
+  readonly maxJobs: number;
   readonly proxy: ProxyConfig;
 }
 
@@ -118,13 +187,21 @@ export type FileSystemConfig =
       readonly ssh: SshConfig;
       /** Remote directory in the place of the job root. */
       readonly entry: string;
+      /** Remote copies are left where they are. */
+      readonly isRemoteKept: boolean;
+      /** Files are compared by their SHA-256, too. */
+      readonly isChecksummed: boolean;
     }
-  | {
-      readonly type: "dirac";
-      readonly lfnRoot: string;
-      readonly storageElement: string;
-      readonly proxy: ProxyConfig;
-    };
+  | DiracFileSystemConfig;
+
+export interface DiracFileSystemConfig {
+  readonly type: "dirac";
+  /** The machine with DIRAC's commands; undefined: this one. */
+  readonly ssh: SshConfig | undefined;
+  readonly lfnRoot: string;
+  readonly storageElement: string;
+  readonly proxy: ProxyConfig;
+}
 
 export interface SshConfig {
   readonly hostname: string;
@@ -140,8 +217,18 @@ export interface SshConfig {
   readonly knownHostsFile: string;
   /** False: host keys are not compared with known ones. */
   readonly isHostKeyChecked: boolean;
+  /** The host through which this one is reached; undefined: directly. */
+  readonly proxyJump: JumpConfig | undefined;
 }
 
+export interface JumpConfig {
+  /** Undefined: as for the host behind it. */
+  readonly username: string | undefined;
+  readonly hostname: string;
+  readonly port: number;
+}
+
+/** Paths are absolute, on the machine with DIRAC's commands. */
 export interface ProxyConfig {
   /** `HH:MM`; undefined means DIRAC's own default of 24 hours. */
   readonly valid: string | undefined;
@@ -152,4 +239,6 @@ export interface ProxyConfig {
   /** Renew when no more than this is left. */
   readonly minLifeS: number;
   readonly logLevel: string;
+  /** Where the proxy is kept; undefined: among the files of Bartender. */
+  readonly file: string | undefined;
 }

@@ -1,23 +1,53 @@
 import { assertNever } from "../core/assert_never.ts";
-import type { DestinationConfig, FileSystemConfig, ProxyConfig, SchedulerConfig, SshConfig } from "./config.ts";
+import { DEFAULT_BACKOFF } from "../core/backoff.ts";
+import { type JobResources, parseMemoryMb } from "../core/job_resources.ts";
+import { MAX_RERUNS } from "../core/job_rules.ts";
+import type {
+  DestinationConfig,
+  FileSystemConfig,
+  JumpConfig,
+  ProxyConfig,
+  Sandbox,
+  SchedulerConfig,
+  SshConfig,
+} from "./config.ts";
 import type { DestinationEntry, ProxyEntry, SshConfigEntry } from "./destination_schema.ts";
-import { parseDuration } from "./duration.ts";
+import { checkedSeconds } from "./duration.ts";
 import { absolutePath } from "./paths.ts";
+import { parseJump } from "./proxy_jump.ts";
+
+/** How often a scheduler is asked when nothing changes. */
+const LONGEST_POLL_MS = 60_000;
 
 /** Turns an entry of `destinations`, checked before, into its configuration. */
 export function destinationConfig(entry: DestinationEntry, workingDirectory: string): DestinationConfig {
   return {
     scheduler: schedulerConfig(entry.scheduler, workingDirectory),
     fileSystem: fileSystemConfig(entry.filesystem, workingDirectory),
+    poll: { shortestMs: entry.poll_interval * 1000, longestMs: LONGEST_POLL_MS },
+    rules: {
+      maxAttempts: entry.retry.max_attempts,
+      maxReruns: entry.on_interrupt === "rerun" ? MAX_RERUNS : 0,
+      maxRuntimeS: entry.max_runtime === undefined ? null : checkedSeconds(entry.max_runtime),
+      refusesWhenAway: entry.when_away === "refuse",
+    },
+    backoff: {
+      ...DEFAULT_BACKOFF,
+      initialMs: checkedSeconds(entry.retry.initial_delay) * 1000,
+      maxMs: checkedSeconds(entry.retry.max_delay) * 1000,
+    },
   };
 }
 
 function schedulerConfig(entry: DestinationEntry["scheduler"], workingDirectory: string): SchedulerConfig {
   switch (entry.type) {
     case "memory":
-      return { type: "memory", slots: entry.slots };
+      return { type: "memory", slots: entry.slots, ...sandboxOf(entry) };
     case "eager":
-      return { type: "eager", maxLoad: entry.max_load, maxWaitS: entry.max_wait, timeoutS: entry.timeout };
+      return {
+        ...{ type: "eager", maxLoad: entry.max_load, maxWaitS: entry.max_wait, timeoutS: entry.timeout },
+        ...sandboxOf(entry),
+      };
     case "slurm":
       return {
         type: "slurm",
@@ -26,6 +56,11 @@ function schedulerConfig(entry: DestinationEntry["scheduler"], workingDirectory:
         time: entry.time,
         extraOptions: entry.extra_options,
         isSubmitterAccount: entry.submitter_as_account,
+        account: entry.account,
+        qos: entry.qos,
+        resources: resourcesOf(entry.cpus, entry.memory, entry.gpus, undefined),
+        limits: resourcesOf(entry.max_cpus, entry.max_memory, entry.max_gpus, entry.max_time),
+        maxJobs: entry.max_jobs,
       };
     case "arq":
     case "redis":
@@ -34,18 +69,53 @@ function schedulerConfig(entry: DestinationEntry["scheduler"], workingDirectory:
         redisDsn: entry.redis_dsn,
         queue: entry.queue,
         maxJobs: entry.max_jobs,
-        jobTimeoutS: seconds(entry.job_timeout),
+        jobTimeoutS: checkedSeconds(entry.job_timeout),
+        heartbeatTimeoutS: checkedSeconds(entry.heartbeat_timeout),
+        drainTimeoutS: entry.drain_timeout === undefined ? undefined : checkedSeconds(entry.drain_timeout),
+        tls: {
+          caFile: optionalPath(entry.tls?.ca, workingDirectory),
+          certFile: optionalPath(entry.tls?.cert, workingDirectory),
+          keyFile: optionalPath(entry.tls?.key, workingDirectory),
+          serverName: entry.tls?.server_name,
+        },
       };
     case "dirac":
       return {
         type: "dirac",
+        ssh: entry.ssh_config === undefined ? undefined : sshConfig(entry.ssh_config, workingDirectory),
         storageElement: entry.storage_element,
         apptainerImage: entry.apptainer_image,
-        proxy: proxyConfig(entry.proxy, workingDirectory),
+        cpuTimeS: entry.cpu_time === undefined ? undefined : checkedSeconds(entry.cpu_time),
+        platform: entry.platform,
+        sites: entry.sites,
+        bannedSites: entry.banned_sites,
+        tags: entry.tags,
+        processors: entry.processors,
+        maxJobs: entry.max_jobs,
+        proxy: proxyConfig(entry, workingDirectory),
       };
     default:
       return assertNever(entry);
   }
+}
+
+function sandboxOf({ sandbox }: { readonly sandbox?: Sandbox }): { readonly sandbox?: Sandbox } {
+  return sandbox === undefined ? {} : { sandbox };
+}
+
+function resourcesOf(
+  cpus: number | undefined,
+  memory: string | undefined,
+  gpus: number | undefined,
+  time: number | string | undefined,
+): JobResources {
+  const memoryMb = memory === undefined ? undefined : parseMemoryMb(memory);
+  return {
+    ...(cpus === undefined ? {} : { cpus }),
+    ...(memoryMb === undefined ? {} : { memoryMb }),
+    ...(gpus === undefined ? {} : { gpus }),
+    ...(time === undefined ? {} : { timeS: checkedSeconds(time) }),
+  };
 }
 
 function fileSystemConfig(entry: DestinationEntry["filesystem"], workingDirectory: string): FileSystemConfig {
@@ -53,25 +123,24 @@ function fileSystemConfig(entry: DestinationEntry["filesystem"], workingDirector
     case "local":
       return { type: "local" };
     case "sftp":
-      return { type: "sftp", ssh: sshConfig(entry.ssh_config, workingDirectory), entry: entry.entry };
+      return {
+        type: "sftp",
+        ssh: sshConfig(entry.ssh_config, workingDirectory),
+        entry: entry.entry,
+        isRemoteKept: entry.keep_remote,
+        isChecksummed: entry.checksum,
+      };
     case "dirac":
       return {
         type: "dirac",
+        ssh: entry.ssh_config === undefined ? undefined : sshConfig(entry.ssh_config, workingDirectory),
         lfnRoot: entry.lfn_root,
         storageElement: entry.storage_element,
-        proxy: proxyConfig(entry.proxy, workingDirectory),
+        proxy: proxyConfig(entry, workingDirectory),
       };
     default:
       return assertNever(entry);
   }
-}
-
-function seconds(value: number | string): number {
-  const duration = parseDuration(value);
-  if (!duration.isValid) {
-    throw new TypeError(`Unchecked duration: ${duration.reason}`);
-  }
-  return duration.seconds;
 }
 
 function sshConfig(entry: SshConfigEntry, workingDirectory: string): SshConfig {
@@ -84,18 +153,31 @@ function sshConfig(entry: SshConfigEntry, workingDirectory: string): SshConfig {
     passphrase: entry.passphrase,
     knownHostsFile: absolutePath(entry.known_hosts ?? "~/.ssh/known_hosts", workingDirectory),
     isHostKeyChecked: entry.host_key_checking,
+    proxyJump: entry.proxy_jump === undefined ? undefined : jumpConfig(entry.proxy_jump),
   };
 }
 
-function proxyConfig(entry: ProxyEntry, workingDirectory: string): ProxyConfig {
+function jumpConfig(text: string): JumpConfig {
+  const jump = parseJump(text);
+  if (jump === undefined) throw new TypeError("Unchecked proxy_jump");
+  return jump;
+}
+
+function proxyConfig(
+  { proxy, ssh_config }: { readonly proxy: ProxyEntry; readonly ssh_config?: SshConfigEntry | undefined },
+  workingDirectory: string,
+): ProxyConfig {
+  // Those on another machine were checked to be absolute.
+  const pathOf = (path: string | undefined) => (ssh_config === undefined ? optionalPath(path, workingDirectory) : path);
   return {
-    valid: entry.valid,
-    certFile: optionalPath(entry.cert, workingDirectory),
-    keyFile: optionalPath(entry.key, workingDirectory),
-    group: entry.group,
-    password: entry.password,
-    minLifeS: entry.min_life,
-    logLevel: entry.log_level,
+    valid: proxy.valid,
+    certFile: pathOf(proxy.cert),
+    keyFile: pathOf(proxy.key),
+    group: proxy.group,
+    password: proxy.password,
+    minLifeS: proxy.min_life,
+    logLevel: proxy.log_level,
+    file: pathOf(proxy.file),
   };
 }
 
@@ -114,9 +196,10 @@ export function combinationFault(
     case "eager":
       return fileSystem === "local" ? undefined : `${pair}: they run on this machine (use local)`;
     case "slurm":
+      return fileSystem === "dirac" ? `${pair}: grid paths cannot be entered (use local or sftp)` : undefined;
     case "arq":
     case "redis":
-      return fileSystem === "dirac" ? `${pair}: grid paths cannot be entered (use local or sftp)` : undefined;
+      return undefined;
     case "dirac":
       return fileSystem === "dirac" ? undefined : `${pair}: they read from grid storage (use dirac)`;
     default:

@@ -10,9 +10,36 @@ export type Duration =
  */
 export function parseDuration(value: number | string): Duration {
   const seconds = typeof value === "number" ? value : secondsOf(value.trim());
-  if (typeof seconds === "string") {
-    return invalid(seconds, value);
+  return typeof seconds === "string" ? invalid(seconds, value) : checked(seconds, value);
+}
+
+/**
+ * Reads how long something is kept, as whole seconds: like {@link parseDuration}, and takes whole weeks (`P2W`).
+ *
+ * @returns never less than a second
+ */
+export function parseKeepingTime(value: number | string): Duration {
+  const weeks = typeof value === "string" ? /^P(\d+)W$/i.exec(value.trim())?.[1] : undefined;
+  if (weeks !== undefined) {
+    return checked(Number(weeks) * 7 * DAY_S, value);
   }
+  const duration = parseDuration(value);
+  if (duration.isValid || typeof value === "number") {
+    return duration;
+  }
+  const hint = LONGER_UNITS.find(([pattern]) => pattern.test(value.trim()))?.[1];
+  return hint === undefined ? duration : invalid(hint, value);
+}
+
+const DAY_S = 86_400;
+
+const LONGER_UNITS: readonly (readonly [RegExp, string])[] = [
+  [/^P\d+M$/i, "months have no fixed length; count days instead, e.g. P30D"],
+  [/^P\d+Y$/i, "years have no fixed length; count days instead, e.g. P365D"],
+  [/^P.*\dW/i, "weeks stand alone, e.g. P2W"],
+];
+
+function checked(seconds: number, value: number | string): Duration {
   const whole = Math.trunc(seconds);
   if (!Number.isFinite(whole) || whole > MAX_SECONDS) {
     return invalid("longer than ten years", value);
@@ -23,6 +50,19 @@ export function parseDuration(value: number | string): Duration {
 function invalid(reason: string, value: number | string): Duration {
   const expected = "expected seconds or an ISO 8601 duration such as PT12H";
   return { isValid: false, reason: `${expected}, got ${JSON.stringify(value)} (invalid duration format: ${reason})` };
+}
+
+/**
+ * {@link parseDuration} of a value that was checked when the file was read.
+ *
+ * @returns seconds
+ */
+export function checkedSeconds(value: number | string): number {
+  const duration = parseDuration(value);
+  if (!duration.isValid) {
+    throw new TypeError(`Unchecked duration: ${duration.reason}`);
+  }
+  return duration.seconds;
 }
 
 /** The seconds, or why there are none. */
@@ -43,7 +83,7 @@ function secondsOf(text: string): number | string {
   );
   if (iso !== null && /\d[DHMS]$/i.test(text)) {
     const [days, hours, minutes, seconds] = iso.slice(1).map((part) => Number(part ?? 0));
-    return (days ?? 0) * 86_400 + (hours ?? 0) * 3600 + (minutes ?? 0) * 60 + (seconds ?? 0);
+    return (days ?? 0) * DAY_S + (hours ?? 0) * 3600 + (minutes ?? 0) * 60 + (seconds ?? 0);
   }
   const months = /^P(\d+)M$/i.exec(text);
   if (months !== null) {

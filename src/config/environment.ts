@@ -4,8 +4,12 @@ import { parseEnv } from "node:util";
 import { messageOf } from "../core/errors.ts";
 import { type DatabaseConfig, parseDatabaseUrl, postgresUrl } from "./database_url.ts";
 import { didYouMean } from "./nearest.ts";
+import { absolutePath, credentialPath } from "./paths.ts";
 import { parseBoolean } from "./scalars.ts";
+import { type DeniedSecrets, readSecretFile } from "./secret_file.ts";
 import { parseTrustedPeers, type TrustedPeers } from "./trusted_peers.ts";
+import { withPassword } from "./url_password.ts";
+import { VARIABLES, type VariableName } from "./variables.ts";
 
 export const LOG_LEVELS = ["critical", "error", "warning", "info", "debug", "trace"] as const;
 export type LogLevel = (typeof LOG_LEVELS)[number];
@@ -25,6 +29,10 @@ export interface Environment {
   readonly publicKeyFile: string;
   /** As given; undefined when not. See `resolveConfigFile` for what it then is. */
   readonly configFile: string | undefined;
+  /** Where measures are served; undefined: nowhere. Port 0 means any free one. */
+  readonly metrics: { readonly host: string; readonly port: number } | undefined;
+  /** Absolute path of the console's socket; undefined when not given, see `consoleSocket`. */
+  readonly consoleSocket: string | undefined;
   /** Peers whose `X-Forwarded-…` headers are believed. */
   readonly trustsForwardedFrom: TrustedPeers;
 }
@@ -36,24 +44,7 @@ export type EnvironmentResult =
 
 type Variables = Readonly<Record<string, string | undefined>>;
 
-const KNOWN = [
-  "BARTENDER_HOST",
-  "BARTENDER_PORT",
-  "BARTENDER_WORKERS_COUNT",
-  "BARTENDER_RELOAD",
-  "BARTENDER_ENVIRONMENT",
-  "BARTENDER_LOG_LEVEL",
-  "BARTENDER_DB_URL",
-  "BARTENDER_DB_HOST",
-  "BARTENDER_DB_PORT",
-  "BARTENDER_DB_USER",
-  "BARTENDER_DB_PASS",
-  "BARTENDER_DB_BASE",
-  "BARTENDER_DB_ECHO",
-  "BARTENDER_PUBLIC_KEY",
-  "BARTENDER_CONFIG_FILENAME",
-] as const;
-type Known = (typeof KNOWN)[number] | "FORWARDED_ALLOW_IPS";
+const KNOWN = VARIABLES.map(({ name }) => name).filter((name) => name.startsWith("BARTENDER_"));
 
 /**
  * Reads the settings of the environment, and of `.env` in the working directory for what the environment lacks.
@@ -61,7 +52,11 @@ type Known = (typeof KNOWN)[number] | "FORWARDED_ALLOW_IPS";
  * @param variables the environment of the process; names are compared without regard to case
  * @param workingDirectory absolute; relative paths start here
  */
-export function readEnvironment(variables: Variables, workingDirectory: string): EnvironmentResult {
+export function readEnvironment(
+  variables: Variables,
+  workingDirectory: string,
+  deniedSecrets: DeniedSecrets = "refuse",
+): EnvironmentResult {
   const faults: string[] = [];
   const warnings: string[] = [];
   const settings = new Map([
@@ -74,6 +69,7 @@ export function readEnvironment(variables: Variables, workingDirectory: string):
     }
   }
   const read = readerOf(settings, faults);
+  const onDenied = deniedSecrets === "warn" ? warnings : faults;
 
   const trusted = parseTrustedPeers(read.text("FORWARDED_ALLOW_IPS", "127.0.0.1,::1"));
   if (!trusted.isValid) {
@@ -86,46 +82,85 @@ export function readEnvironment(variables: Variables, workingDirectory: string):
     isReload: read.boolean("BARTENDER_RELOAD", false),
     name: read.text("BARTENDER_ENVIRONMENT", "dev"),
     logLevel: read.word("BARTENDER_LOG_LEVEL", "info", LOG_LEVELS),
-    database: readDatabase(read, settings, workingDirectory, faults, warnings),
+    database: readDatabase(read, settings, workingDirectory, { faults, warnings, onDenied }),
     isDatabaseEcho: read.boolean("BARTENDER_DB_ECHO", false),
     publicKeyFile: resolve(workingDirectory, read.nonEmpty("BARTENDER_PUBLIC_KEY", "public_key.pem")),
     configFile: settings.has("BARTENDER_CONFIG_FILENAME") ? read.nonEmpty("BARTENDER_CONFIG_FILENAME", "") : undefined,
+    metrics: settings.has("BARTENDER_METRICS_PORT")
+      ? {
+          host: read.nonEmpty("BARTENDER_METRICS_HOST", "127.0.0.1"),
+          port: read.integer("BARTENDER_METRICS_PORT", 0, 0, 65_535),
+        }
+      : undefined,
+    consoleSocket: settings.has("BARTENDER_CONSOLE_SOCKET")
+      ? resolve(workingDirectory, read.nonEmpty("BARTENDER_CONSOLE_SOCKET", "console.sock"))
+      : undefined,
     trustsForwardedFrom: trusted.isValid ? trusted.trusts : () => false,
   };
   return faults.length > 0 ? { isValid: false, faults, warnings } : { isValid: true, environment, warnings };
+}
+
+const PASS_FILE = "BARTENDER_DB_PASS_FILE";
+
+/** Where what is wrong is collected. */
+interface Told {
+  readonly faults: string[];
+  readonly warnings: string[];
+  /** For secrets that cannot be read for want of rights. */
+  readonly onDenied: string[];
 }
 
 function readDatabase(
   read: SettingReader,
   settings: ReadonlyMap<string, string>,
   workingDirectory: string,
-  faults: string[],
-  warnings: string[],
+  told: Told,
 ): DatabaseConfig {
+  const { faults, warnings } = told;
   const parts = {
     host: read.nonEmpty("BARTENDER_DB_HOST", "localhost"),
     port: read.integer("BARTENDER_DB_PORT", 5432, 1, 65_535),
     user: read.nonEmpty("BARTENDER_DB_USER", "bartender"),
-    password: read.text("BARTENDER_DB_PASS", "bartender"),
+    password: readPassword(read, settings, workingDirectory, told),
     base: read.nonEmpty("BARTENDER_DB_BASE", "bartender"),
   };
-  const given = ["HOST", "PORT", "USER", "PASS", "BASE"]
+  const given = ["HOST", "PORT", "USER", "PASS", "PASS_FILE", "BASE"]
     .map((part) => `BARTENDER_DB_${part}`)
     .filter((name) => settings.has(name));
+  const hasFile = settings.has(PASS_FILE);
   if (!settings.has("BARTENDER_DB_URL")) {
     return given.length > 0
       ? { kind: "postgres", url: postgresUrl(parts) }
       : { kind: "sqlite", path: join(workingDirectory, "bartender.db") };
   }
-  if (given.length > 0) {
-    warnings.push(`BARTENDER_DB_URL: takes the place of ${given.join(", ")}`);
-  }
   const url = parseDatabaseUrl(read.text("BARTENDER_DB_URL", ""), workingDirectory);
+  const isPostgres = url.isValid && url.database.kind === "postgres";
+  const whole = isPostgres && hasFile ? withPassword(url.database.url, parts.password) : undefined;
+  const replaced = given.filter((name) => whole === undefined || name !== PASS_FILE);
+  if (replaced.length > 0) {
+    warnings.push(`BARTENDER_DB_URL: takes the place of ${replaced.join(", ")}`);
+  }
   if (url.isValid) {
-    return url.database;
+    return whole === undefined ? url.database : { kind: "postgres", url: whole };
   }
   faults.push(`BARTENDER_DB_URL: ${url.reason}`);
   return { kind: "sqlite", path: ":memory:" };
+}
+
+function readPassword(
+  read: SettingReader,
+  settings: ReadonlyMap<string, string>,
+  workingDirectory: string,
+  { faults, onDenied }: Told,
+): string {
+  const fallback = read.text("BARTENDER_DB_PASS", "bartender");
+  if (!settings.has(PASS_FILE)) return fallback;
+  if (settings.has("BARTENDER_DB_PASS")) faults.push(`${PASS_FILE}: expected either this or BARTENDER_DB_PASS`);
+  const path = credentialPath(read.nonEmpty(PASS_FILE, ""), settings.get("CREDENTIALS_DIRECTORY"));
+  const secret = readSecretFile(absolutePath(path, workingDirectory));
+  if (secret.isValid) return secret.value;
+  (secret.isDenied ? onDenied : faults).push(`${PASS_FILE}: ${secret.reason}`);
+  return fallback;
 }
 
 function readDotEnv(path: string, faults: string[]): Variables {
@@ -153,15 +188,15 @@ function upperCased(variables: Variables): ReadonlyMap<string, string> {
 }
 
 interface SettingReader {
-  text(name: Known, fallback: string): string;
-  nonEmpty(name: Known, fallback: string): string;
-  integer(name: Known, fallback: number, min: number, max: number): number;
-  boolean(name: Known, fallback: boolean): boolean;
-  word<T extends string>(name: Known, fallback: T, words: readonly T[]): T;
+  text(name: VariableName, fallback: string): string;
+  nonEmpty(name: VariableName, fallback: string): string;
+  integer(name: VariableName, fallback: number, min: number, max: number): number;
+  boolean(name: VariableName, fallback: boolean): boolean;
+  word<T extends string>(name: VariableName, fallback: T, words: readonly T[]): T;
 }
 
 function readerOf(settings: ReadonlyMap<string, string>, faults: string[]): SettingReader {
-  function read<T>(name: Known, fallback: T, expected: string, parse: (text: string) => T | undefined): T {
+  function read<T>(name: VariableName, fallback: T, expected: string, parse: (text: string) => T | undefined): T {
     const text = settings.get(name);
     if (text === undefined) {
       return fallback;

@@ -5,14 +5,15 @@ import type { Application, InteractiveApplication } from "../core/application.ts
 import { messageOf } from "../core/errors.ts";
 import { buildApplication, buildInteractiveApplication } from "./applications.ts";
 import type { Config } from "./config.ts";
-import type { DestinationEntry } from "./destination_schema.ts";
 import { combinationFault, destinationConfig } from "./destinations.ts";
 import type { Finding } from "./finding.ts";
 import { type MissingJobRoot, resolveJobRoot } from "./job_root.ts";
 import { absolutePath } from "./paths.ts";
 import { pickerSetting } from "./picker_setting.ts";
+import { checkProxies } from "./proxy_files.ts";
 import { readValue } from "./read_value.ts";
 import { type Report, reportOn } from "./report.ts";
+import { retentionRules } from "./retention.ts";
 import {
   type ApplicationEntry,
   type ConfigFile,
@@ -20,6 +21,8 @@ import {
   type InteractiveApplicationEntry,
 } from "./schema.ts";
 import type { SchemaView } from "./schema_view.ts";
+import type { DeniedSecrets } from "./secret_file.ts";
+import { type DestinationEntries, type NeedsSecrets, readSecrets } from "./secrets.ts";
 import type { YamlNode } from "./yaml_node.ts";
 import { parseYamlTree } from "./yaml_tree.ts";
 
@@ -30,6 +33,12 @@ export interface LoadOptions {
   readonly workingDirectory: string;
   /** What to do about a job root that does not exist. */
   readonly missingJobRoot: MissingJobRoot;
+  /** Of which destinations files with secrets are read, as not all of them are on every machine. Default: of all. */
+  readonly needsSecrets?: NeedsSecrets | undefined;
+  /** Where the service manager has put credentials, in the place of `$CREDENTIALS_DIRECTORY`. */
+  readonly credentialsDirectory?: string | undefined;
+  /** Default: they are faults. */
+  readonly deniedSecrets?: DeniedSecrets;
 }
 
 /** The configuration, or all that is wrong with the file. Findings are in the order of the file. */
@@ -86,19 +95,23 @@ type Incomplete = Partial<
   Omit<ConfigFile, "applications" | "interactive_applications" | "destinations"> & {
     readonly applications: ReadonlyMap<string, Partial<ApplicationEntry> | undefined>;
     readonly interactive_applications: ReadonlyMap<string, Partial<InteractiveApplicationEntry> | undefined>;
-    readonly destinations: ReadonlyMap<string, Partial<DestinationEntry> | undefined>;
+    readonly destinations: DestinationEntries;
   }
 >;
 
 function build(root: YamlNode, file: string, options: LoadOptions): LoadResult {
-  const { workingDirectory } = options;
+  const { workingDirectory, credentialsDirectory, deniedSecrets = "refuse", needsSecrets = () => true } = options;
   const report = reportOn(root);
-  const read = readValue(configFileSchema as unknown as SchemaView, root, [], report);
-  const found = (read ?? {}) as Incomplete;
+  const read = (readValue(configFileSchema as unknown as SchemaView, root, [], report) ?? {}) as Incomplete;
+  const destinations = readSecrets(read.destinations ?? new Map(), {
+    ...{ workingDirectory, credentialsDirectory, deniedSecrets, needsSecrets, report },
+  });
+  const found: Incomplete = { ...read, destinations };
 
   const applications = buildApplications(found, report);
   const interactiveApplications = buildInteractiveApplications(found, report);
   checkCombinations(found, report);
+  checkProxies(destinations, workingDirectory, report);
   const picker =
     found.destination_picker === undefined
       ? undefined
@@ -106,6 +119,8 @@ function build(root: YamlNode, file: string, options: LoadOptions): LoadResult {
   if (picker?.isValid === false) {
     report.fault(["destination_picker"], picker.reason);
   }
+  const retention =
+    report.faults().length === 0 ? retentionRules(found.keep_for, found.applications ?? new Map(), report) : undefined;
   // A file that cannot be used leaves no traces.
   const isUsable = report.faults().length === 0;
   const missing = options.missingJobRoot === "create" && !isUsable ? "accept" : options.missingJobRoot;
@@ -114,11 +129,11 @@ function build(root: YamlNode, file: string, options: LoadOptions): LoadResult {
     report.fault(["job_root_dir"], jobRoot.reason);
   }
 
-  if (report.faults().length > 0 || picker?.isValid !== true || !jobRoot.isValid) {
+  if (report.faults().length > 0 || picker?.isValid !== true || !jobRoot.isValid || !retention) {
     return invalid(report.faults(), report.warnings());
   }
   // Nothing was reported, so there are no holes.
-  const complete = read as ConfigFile;
+  const complete = found as ConfigFile;
   const config: Config = {
     file,
     applications,
@@ -133,8 +148,17 @@ function build(root: YamlNode, file: string, options: LoadOptions): LoadResult {
       maxExpandedBytes: complete.limits.max_expanded_bytes,
       maxEntries: complete.limits.max_entries,
       maxRatio: complete.limits.max_ratio,
+      wantsDistinctNames: complete.limits.distinct_names,
       interactiveMaxLoad: complete.limits.interactive_max_load,
+      submissionsPerMinute: complete.limits.submissions_per_minute,
+      requestsPerMinute: complete.limits.requests_per_minute,
+      maxUnfinishedJobs: complete.limits.max_unfinished_jobs,
+      maxStoredJobs: complete.limits.max_stored_jobs,
+      minFreeBytes: complete.limits.min_free_bytes,
+      maxStreams: complete.limits.max_streams,
+      maxStreamsPerUser: complete.limits.max_streams_per_user,
     },
+    retention,
     tokens: {
       issuers: complete.tokens.issuers,
       allowCookie: complete.tokens.allow_cookie,

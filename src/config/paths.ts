@@ -11,3 +11,17 @@ export function absolutePath(path: string, workingDirectory: string): string {
   }
   return isAbsolute(path) ? resolve(path) : resolve(workingDirectory, path);
 }
+
+/** How paths to credentials begin. */
+export const CREDENTIALS = "$CREDENTIALS_DIRECTORY/";
+
+/**
+ * The same path with the directory in it where the service manager puts what `LoadCredential=` names (systemd.exec(5)).
+ *
+ * @param directory undefined where there is none; then the path stays as it is
+ */
+export function credentialPath(path: string, directory: string | undefined): string {
+  return path.startsWith(CREDENTIALS) && directory !== undefined
+    ? join(directory, path.slice(CREDENTIALS.length))
+    : path;
+}

@@ -1,6 +1,7 @@
 import Type, { type Static } from "typebox";
 import type { JsonObject } from "../core/json.ts";
 import { type DestinationEntry, destinationSchema } from "./destination_schema.ts";
+import { DURATIONS, duration, keepingTime } from "./duration_schema.ts";
 
 /*
  * The one description of config.yaml. From it come the checks (read_value.ts), the types of what was read, and
@@ -40,6 +41,26 @@ function inputSchema(description: string) {
 const summary = Type.Optional(Type.String({ description: "One line for the API documentation." }));
 const description = Type.Optional(Type.String({ description: "Text for the API documentation." }));
 
+/** An amount, or a template that renders to one. */
+function amount(description: string) {
+  return Type.Optional(Type.Unsafe<number | string>({ description, type: ["integer", "string"] }));
+}
+
+const resourcesSchema = Type.Object(
+  {
+    cpus: amount("CPUs of the job."),
+    memory: amount("Memory of the job, e.g. 4G."),
+    gpus: amount("GPUs of the job."),
+    time: amount(`How long the job may take: ${DURATIONS}.`),
+  },
+  {
+    description:
+      "What a job asks a batch system for; each value may be a template over the form values. The destination has the " +
+      "last word (max_cpus and so on).",
+    additionalProperties: false,
+  },
+);
+
 export const applicationSchema = Type.Object(
   {
     command_template: commandTemplate,
@@ -59,6 +80,16 @@ export const applicationSchema = Type.Object(
       description: "The caller needs one of these roles; empty means everybody with a token.",
       default: [],
     }),
+    max_runtime: Type.Optional(
+      duration(`When to end a running command; the smaller one of destination and application counts: ${DURATIONS}.`),
+    ),
+    resources: Type.Optional(resourcesSchema),
+    keep_for: Type.Optional(
+      keepingTime(
+        "How long finished jobs are kept before they are deleted with all their files, e.g. P30D or P2W; " +
+          "default is keep_for at the top level.",
+      ),
+    ),
     summary,
     description,
   },
@@ -84,6 +115,10 @@ export const interactiveApplicationSchema = Type.Object(
   { description: "A short command that runs in the directory of a completed job.", additionalProperties: false },
 );
 
+function optionalCount(description: string) {
+  return Type.Optional(Type.Integer({ description: `${description} Without it there is no limit.`, minimum: 1 }));
+}
+
 const limitsSchema = Type.Object(
   {
     max_upload_bytes: Type.Integer({ description: "Size of an upload.", minimum: 1, default: 10_000_000_000 }),
@@ -98,13 +133,40 @@ const limitsSchema = Type.Object(
       minimum: 1,
       default: 1000,
     }),
+    distinct_names: Type.Boolean({
+      description:
+        "Refuse an archive with two names that differ only by case or Unicode form, which some file systems and " +
+        "programs take for one.",
+      default: false,
+    }),
     interactive_max_load: Type.Number({
       description: "Interactive applications are refused while the 1-minute load per usable CPU is above.",
       exclusiveMinimum: 0,
       default: 1,
     }),
+    submissions_per_minute: optionalCount("Submissions of one user in a minute; as many may come at once."),
+    requests_per_minute: optionalCount("Requests of one user in a minute, of every kind; as many may come at once."),
+    max_unfinished_jobs: optionalCount("Jobs of one user that are waiting or running."),
+    max_stored_jobs: optionalCount("Jobs of one user, also finished ones, until they are deleted."),
+    min_free_bytes: Type.Integer({
+      description:
+        "Free space that a submission must leave on the disk of job_root_dir, so that running jobs can go on; 0 turns " +
+        "the check off.",
+      minimum: 0,
+      default: 100_000_000,
+    }),
+    max_streams: Type.Integer({
+      description: "Streams of events and followed logs that may be open at a time.",
+      minimum: 1,
+      default: 1000,
+    }),
+    max_streams_per_user: Type.Integer({ description: "The same for one user.", minimum: 1, default: 20 }),
   },
-  { description: "Limits for uploads and interactive applications.", additionalProperties: false, default: {} },
+  {
+    description: "Limits for uploads, users, interactive applications and streams.",
+    additionalProperties: false,
+    default: {},
+  },
 );
 
 const tokensSchema = Type.Object(
@@ -154,6 +216,12 @@ export const configFileSchema = Type.Object(
       minLength: 1,
       default: "bartender.picker:pick_first",
     }),
+    keep_for: Type.Optional(
+      keepingTime(
+        "How long finished jobs of all applications are kept before they are deleted with all their files, e.g. P30D " +
+          "or P2W; default is for ever.",
+      ),
+    ),
     limits: limitsSchema,
     tokens: tokensSchema,
     command_environment: Type.Array(
@@ -172,6 +240,7 @@ export const configFileSchema = Type.Object(
   { title: "Configuration of Bartender", additionalProperties: false },
 );
 
+export type ResourcesEntry = Static<typeof resourcesSchema>;
 export type ApplicationEntry = Static<typeof applicationSchema>;
 export type InteractiveApplicationEntry = Static<typeof interactiveApplicationSchema>;
 

@@ -1,13 +1,15 @@
+import type { JobResources } from "./job_resources.ts";
 import type { JsonObject, JsonValue } from "./json.ts";
 
 /** A command template, parsed and checked when the configuration was loaded. */
 export interface CommandTemplate {
   /**
    * @param variables validated form values or body
+   * @param floats JSON pointers of the whole numbers in them that were written as floats, e.g. `1.0`; default: none
    * @returns the command for `/bin/sh -c`
    * @throws {TemplateRenderError} e.g. for a member of something undefined; the message names the expression
    */
-  render(variables: JsonObject): string;
+  render(variables: JsonObject, floats?: ReadonlySet<string>): string;
 }
 
 /** Answer of a validation: the values to use, or every violation as a sentence of its own. */
@@ -25,6 +27,14 @@ export interface Application {
   readonly uploadNeeds: readonly string[];
   /** The caller needs one of them; empty means everybody with a token. */
   readonly allowedRoles: readonly string[];
+  /** A command that runs longer is ended; null: no limit. */
+  readonly maxRuntimeS: number | null;
+  /**
+   * What a job with these form values asks a batch system for.
+   *
+   * @throws {BartenderError} when a value is no amount of its resource
+   */
+  resources(parameters: JsonObject): JobResources;
   /** JSON Schema 2020-12 of the form fields, as configured; undefined when the application takes none. */
   readonly inputSchema: JsonObject | undefined;
   /**

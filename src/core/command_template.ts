@@ -1,5 +1,4 @@
 import type { CommandTemplate } from "./application.ts";
-import type { JsonObject } from "./json.ts";
 import { Fault, TemplateRenderError } from "./template/errors.ts";
 import { Frame, Rendering } from "./template/frame.ts";
 import { parseTemplate } from "./template/parser.ts";
@@ -14,11 +13,6 @@ const NO_FLOATS: ReadonlySet<string> = new Set();
 export interface ParsedCommandTemplate extends CommandTemplate {
   /** Expressions that may break out of their place in the shell line, because they do not end in `|q`. */
   readonly unquotedExpressions: readonly UnquotedExpression[];
-  /**
-   * @param floats JSON pointers of the numbers in `variables` that were written as floats, e.g. `1.0`, as
-   * `parseJsonWithFloats` finds them; without them every whole number counts as an integer
-   */
-  render(variables: JsonObject, floats?: ReadonlySet<string>): string;
 }
 
 /**

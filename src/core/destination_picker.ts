@@ -27,6 +27,8 @@ export interface PickRequest {
 export interface Picker {
   /** @throws {PickError} when there is no answer or no usable one */
   pick(request: PickRequest): Promise<string>;
+  /** The choice for any job of an application, where nothing else counts; undefined when something else may. */
+  foresee?(application: string): string | undefined;
 }
 
 /** What a built-in picker decides on; names in the order of the configuration. */

@@ -37,6 +37,19 @@ export class TransferError extends BartenderError {
   }
 }
 
+/** A destination does not answer, and new jobs are not to wait for it. */
+export class DestinationAwayError extends BartenderError {
+  /** When it makes sense to ask again. */
+  readonly retryMs: number;
+
+  constructor(destination: string, retryMs: number) {
+    super("destination_away", `Destination "${destination}" does not answer, please try again later`, {
+      retryable: true,
+    });
+    this.retryMs = retryMs;
+  }
+}
+
 /** The job was changed since it was read; the writer holds an outdated copy. */
 export class StaleVersionError extends BartenderError {
   constructor(message: string) {
@@ -46,8 +59,12 @@ export class StaleVersionError extends BartenderError {
 
 /** The store cannot be reached or is busy; the write may be tried again. */
 export class StoreUnavailableError extends BartenderError {
-  constructor(message: string, cause?: unknown) {
+  /** True when the answer was lost: the write may have been made, or may still be. */
+  readonly isOutcomeUnknown: boolean;
+
+  constructor(message: string, cause?: unknown, isOutcomeUnknown = false) {
     super("store_unavailable", message, { retryable: true, cause });
+    this.isOutcomeUnknown = isOutcomeUnknown;
   }
 }
 
@@ -74,6 +91,9 @@ export class JobDirectoryError extends BartenderError {
   }
 }
 
+/** There is a directory where that of a new job should be: somebody else's, which is left alone. */
+export class JobDirectoryTakenError extends JobDirectoryError {}
+
 /** A mailbox or queue of the daemon is full; the caller should come back later. */
 export class BusyError extends BartenderError {
   constructor(message: string) {
@@ -85,5 +105,34 @@ export class BusyError extends BartenderError {
 export class CommandStartError extends BartenderError {
   constructor(message: string, options: { readonly retryable: boolean; readonly cause?: unknown }) {
     super("command_start_failed", message, options);
+  }
+}
+
+/** Why a host could not be logged in to. */
+export type ConnectionFaultCode =
+  | "host_unreachable"
+  | "host_key_unknown"
+  | "host_key_changed"
+  | "host_key_revoked"
+  | "login_refused"
+  | "link_lost";
+
+/**
+ * A host cannot be worked with right now. Always retryable: nothing was decided about any job, and an administrator can
+ * mend even a wrong password while jobs wait.
+ */
+export class ConnectionError extends BartenderError {
+  constructor(code: ConnectionFaultCode, message: string, cause?: unknown) {
+    super(code, message, { retryable: true, cause });
+  }
+}
+
+/**
+ * A command was handed over, and then nobody could tell what became of it: it may have run, be running, or never have
+ * begun. To be looked up before it is tried again.
+ */
+export class OutcomeUnknownError extends BartenderError {
+  constructor(message: string, cause?: unknown) {
+    super("outcome_unknown", message, { retryable: true, cause });
   }
 }

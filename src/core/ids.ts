@@ -32,3 +32,12 @@ export function schedulerJobId(value: string): SchedulerJobId {
 export function attemptTag(instanceId: string, id: JobId, attempt: number): AttemptTag {
   return `bartender-${instanceId}-${id}-${attempt}` as AttemptTag;
 }
+
+/** What {@link attemptTag} was made from; undefined for any other text. */
+export function parseAttemptTag(
+  tag: string,
+): { readonly instanceId: string; readonly id: JobId; readonly attempt: number } | undefined {
+  const [, instanceId = "", id = "", attempt = ""] =
+    /^bartender-([a-z0-9]+)-([1-9]\d{0,9})-(\d{1,10})$/.exec(tag) ?? [];
+  return instanceId === "" ? undefined : { instanceId, id: jobId(Number(id)), attempt: Number(attempt) };
+}

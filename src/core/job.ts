@@ -1,5 +1,6 @@
 import { assertNever } from "./assert_never.ts";
 import type { JobId, SchedulerJobId } from "./ids.ts";
+import type { JobOrigin } from "./job_origin.ts";
 import type { JsonObject } from "./json.ts";
 
 /** The six states that clients see, in the order of a job's life. */
@@ -17,9 +18,21 @@ export interface Outcome {
 
 /** What a scheduler says about a job. */
 export type SchedulerStatus =
-  | { readonly type: "queued" }
+  | {
+      readonly type: "queued";
+      /** Why the scheduler does not start it, when that is more than a matter of its turn. */
+      readonly note?: string;
+    }
   | { readonly type: "running" }
-  | { readonly type: "ended"; readonly outcome: Outcome };
+  | {
+      readonly type: "ended";
+      readonly outcome: Outcome;
+      /**
+       * True when the command neither ended by itself nor was cancelled, but was lost with its machine or its process;
+       * nothing of it is left running. Its destination may run it again. Absent: false.
+       */
+      readonly isInterrupted?: boolean;
+    };
 
 /** Why a job is being ended before its command did. */
 export interface Cancellation {
@@ -36,6 +49,14 @@ export interface Placement {
   readonly isStaged: boolean;
 }
 
+/** A further attempt, because the one before was interrupted. */
+export interface Rerun {
+  /** Clients saw the job running and must not see it go back. */
+  readonly wasRunning: boolean;
+  /** What became of the attempt before. */
+  readonly reason: string;
+}
+
 /**
  * The finer state of a job, saved before the effect that it names is started.
  *
@@ -49,9 +70,19 @@ export type Progress =
   /** Waits for a run slot of the destination. */
   | ({ readonly phase: "waiting" } & Placement)
   /** Attempt number and so its tag are saved; the scheduler may or may not have the job. */
-  | ({ readonly phase: "submitting"; readonly cancellation: Cancellation | null } & Placement)
+  | ({
+      readonly phase: "submitting";
+      readonly cancellation: Cancellation | null;
+      readonly rerun: Rerun | null;
+    } & Placement)
   /** The scheduler has the job, its command has not started. */
-  | ({ readonly phase: "queued"; readonly schedulerJobId: SchedulerJobId } & Placement)
+  | ({
+      readonly phase: "queued";
+      readonly schedulerJobId: SchedulerJobId;
+      readonly rerun: Rerun | null;
+      /** Why the scheduler does not start it, when that is more than a matter of its turn. */
+      readonly note: string | null;
+    } & Placement)
   /** The command runs. */
   | ({ readonly phase: "running"; readonly schedulerJobId: SchedulerJobId } & Placement)
   /** The scheduler is asked to end the command, until it proved that nothing is left. */
@@ -104,6 +135,7 @@ export interface JobIdentity {
   readonly submitter: string;
   /** Validated form values, the variables of the command template. */
   readonly parameters: JsonObject;
+  readonly origin: JobOrigin;
   /** Milliseconds since 1970. */
   readonly createdOnMs: number;
 }
@@ -117,7 +149,9 @@ export interface Job extends JobIdentity {
   readonly version: number;
   /** When the public state last changed. */
   readonly updatedOnMs: number;
-  /** When the command was first seen running. */
+  /** When the scheduler took the newest attempt. */
+  readonly submittedOnMs: number | null;
+  /** When the newest attempt to run the command was first seen running. */
   readonly startedOnMs: number | null;
   readonly finishedOnMs: number | null;
 }
@@ -129,9 +163,10 @@ export function publicState(progress: Progress): PublicState {
     case "staging_in":
       return "new";
     case "waiting":
+      return "queued";
     case "submitting":
     case "queued":
-      return "queued";
+      return progress.rerun?.wasRunning === true ? "running" : "queued";
     case "running":
       return "running";
     case "cancelling":
@@ -167,6 +202,11 @@ export function schedulerJobIdOf(progress: Progress): SchedulerJobId | null {
   return "schedulerJobId" in progress ? progress.schedulerJobId : null;
 }
 
+/** How the command of the job ended, as far as it is known. */
+export function knownOutcome(progress: Progress): Outcome | null {
+  return "outcome" in progress ? progress.outcome : null;
+}
+
 /** True when the job is in state `ok` or `error` and nothing is left to do for it. */
 export function isFinished(job: Job): boolean {
   return job.progress.phase === "finished";
@@ -183,4 +223,10 @@ export function holdsRunSlot(progress: Progress): boolean {
     default:
       return false;
   }
+}
+
+/** True once the deletion of the job is recorded; its clients see it no more. */
+export function isBeingDeleted(progress: Progress): boolean {
+  if (progress.phase === "deleting") return true;
+  return "cancellation" in progress && progress.cancellation?.isDelete === true;
 }

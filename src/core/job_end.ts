@@ -3,6 +3,7 @@ import type { SchedulerJobId } from "./ids.ts";
 import {
   type Cancellation,
   type Job,
+  knownOutcome,
   type Outcome,
   type Placement,
   placementOf,
@@ -10,6 +11,7 @@ import {
   schedulerJobIdOf,
 } from "./job.ts";
 import type { JobEffect, JobEvent } from "./job_event.ts";
+import type { JobRules } from "./job_rules.ts";
 import {
   advance,
   after,
@@ -84,17 +86,23 @@ export function endOfCommand(
   return before(release, finish(job, placement, schedulerJobId, outcome, nowMs));
 }
 
-export function whileStagingOut(job: Job, now: In<"staging_out">, event: JobEvent, nowMs: number): Step {
+export function whileStagingOut(
+  job: Job,
+  now: In<"staging_out">,
+  event: JobEvent,
+  nowMs: number,
+  rules: JobRules,
+): Step {
   const placement = place(now);
   const isDelete = now.cancellation?.isDelete === true;
   switch (event.type) {
     case "resumed":
-      return isDelete ? startRemoval(job, nowMs) : effects(job, { type: "stage_out", placement });
+      return effects(job, { type: isDelete ? "await_copy" : "stage_out", placement });
     case "staged_out":
       return isDelete ? startRemoval(job, nowMs) : startClosing(job, placement, now.schedulerJobId, now.outcome, nowMs);
     case "stage_out_failed":
       if (isDelete) return startRemoval(job, nowMs);
-      return mayTryAgain(event)
+      return mayTryAgain(event, rules)
         ? retryLater(job, event)
         : startClosing(job, placement, now.schedulerJobId, withoutOutput(now.outcome, event.fault), nowMs);
     case "cancel_requested":
@@ -124,7 +132,7 @@ function startClosing(
   });
 }
 
-export function whileClosing(job: Job, now: In<"closing">, event: JobEvent, nowMs: number): Step {
+export function whileClosing(job: Job, now: In<"closing">, event: JobEvent, nowMs: number, rules: JobRules): Step {
   const isDelete = now.cancellation?.isDelete === true;
   switch (event.type) {
     case "resumed":
@@ -136,7 +144,7 @@ export function whileClosing(job: Job, now: In<"closing">, event: JobEvent, nowM
     case "close_failed":
       if (isDelete) return startRemoval(job, nowMs);
       // Leftovers on the destination are the admin's concern (logged with the fault), not a reason to keep users waiting.
-      return mayTryAgain(event)
+      return mayTryAgain(event, rules)
         ? retryLater(job, event)
         : finish(job, now.placement, now.schedulerJobId, now.outcome, nowMs);
     case "cancel_requested":
@@ -185,6 +193,40 @@ export function whileDeleting(job: Job, now: In<"deleting">, event: JobEvent): S
       return retryLater(job, event);
     default:
       return ignore(job);
+  }
+}
+
+/** The reason of a job that its submitter has cancelled. */
+export function cancelledBy(submitter: string): string {
+  return `${CANCELLED}${submitter}`;
+}
+
+const CANCELLED = "Cancelled by ";
+
+/** Whether a finished job ended because somebody wanted it to. Pure. */
+export function wasCancelled(job: Job): boolean {
+  return knownOutcome(job.progress)?.reason?.startsWith(CANCELLED) === true;
+}
+
+/** What a request to cancel means to a job. */
+export type Cancellability =
+  /** It can be ended, or is being ended for that or another request already. */
+  | "possible"
+  /** Its command has ended, or will never run; what remains is to bring the job to its end. */
+  | "past_command"
+  | "finished";
+
+/** Whether a job can still be cancelled by its submitter. Pure. */
+export function cancellability({ progress, submitter }: Job): Cancellability {
+  switch (progress.phase) {
+    case "finished":
+      return "finished";
+    case "staging_out":
+    case "closing":
+      // On its way to the end that a cancellation has given it; asking twice is no fault.
+      return progress.outcome.reason === cancelledBy(submitter) ? "possible" : "past_command";
+    default:
+      return "possible";
   }
 }
 

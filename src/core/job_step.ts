@@ -1,6 +1,7 @@
 import type { Fault } from "./errors.ts";
-import { type Job, type Phase, type Placement, type Progress, publicState } from "./job.ts";
+import { type Cancellation, type Job, type Phase, type Placement, type Progress, publicState } from "./job.ts";
 import type { JobEffect } from "./job_event.ts";
+import type { JobRules } from "./job_rules.ts";
 
 /**
  * What follows from an event. `job` is the very object that went in when nothing is to be saved; otherwise it
@@ -16,11 +17,9 @@ export interface Step {
 /** The progress of a job in phase `P`. */
 export type In<P extends Phase> = Extract<Progress, { phase: P }>;
 
-/** How often staging is tried before a transient fault ends the job. */
-export const STAGING_ATTEMPTS = 20;
-
-export function mayTryAgain(event: { readonly fault: Fault; readonly failures: number }): boolean {
-  return event.fault.retryable && event.failures < STAGING_ATTEMPTS;
+/** True when a failed try is not the last one. */
+export function mayTryAgain(event: { readonly fault: Fault; readonly failures: number }, rules: JobRules): boolean {
+  return event.fault.retryable && event.failures < rules.maxAttempts;
 }
 
 export function started(job: Job, nowMs: number): Job {
@@ -43,7 +42,21 @@ export function advance(job: Job, progress: Progress, nowMs: number, ...then: re
   };
 }
 
-/** Keeps a cancellation until the effect under way has answered; one that waits for a retry need not wait longer. */
+/**
+ * Keeps a cancellation until the effect under way has answered. A removal outdoes a mere end, which must not bring a
+ * job back that its user wants gone; neither is asked for twice.
+ */
+export function cancelLater(
+  job: Job,
+  now: In<"accepted" | "staging_in" | "submitting">,
+  cancellation: Cancellation,
+  nowMs: number,
+): Step {
+  const isNews = now.cancellation === null || (cancellation.isDelete && !now.cancellation.isDelete);
+  return isNews ? remember(job, { ...now, cancellation }, nowMs) : ignore(job);
+}
+
+/** Keeps what is in `progress` until the effect under way has answered; one that waits for a retry need not wait longer. */
 export function remember(job: Job, progress: Progress, nowMs: number): Step {
   return advance(job, progress, nowMs, { type: "retry_now" });
 }

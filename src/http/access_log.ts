@@ -10,13 +10,13 @@ const STRIPPED = "***";
  *
  * Neither headers nor bodies are logged, and tokens are taken out of the query.
  */
-export function logAccess(c: EdgeContext, deps: EdgeDeps, response: Response, startedMs: number): void {
+export function logAccess(c: EdgeContext, deps: EdgeDeps, response: Response, durationMs: number): void {
   const { method, url } = c.req;
   const fields = {
     method,
     path: rawPath(url) + withoutToken(rawQuery(url)),
     status: response.status,
-    durationMs: Math.round((deps.clock.monotonicMs() - startedMs) * 1000) / 1000,
+    durationMs: Math.round(durationMs * 1000) / 1000,
     peer: clientAddress(c, deps),
   };
   if (response.status < 400 && (method === "GET" || method === "HEAD")) deps.logger.debug("Request", fields);

@@ -1,5 +1,12 @@
-import { BusyError, JobDirectoryError, StoreUnavailableError } from "../core/errors.ts";
+import {
+  BusyError,
+  DestinationAwayError,
+  JobDirectoryError,
+  StoreUnavailableError,
+  TransferError,
+} from "../core/errors.ts";
 import type { Logger } from "../ports/logger.ts";
+import { diskFull, isDiskFull } from "./free_space.ts";
 import { Refusal } from "./refusal.ts";
 
 /** How long a client should wait before it repeats a request that the daemon had no room for, in seconds. */
@@ -17,18 +24,28 @@ export function jsonAnswer(value: unknown, status = 200, headers: Readonly<Recor
 export function answerTo(error: unknown, logger: Logger): Response {
   const refusal = refusalOf(error);
   if (refusal !== undefined) return jsonAnswer({ detail: refusal.detail }, refusal.status, refusal.headers);
-  logger.error("Request failed", { err: error });
+  logger.error("Request failed", { error });
   return jsonAnswer({ detail: "Internal Server Error" }, 500);
 
   function refusalOf(fault: unknown): Refusal | undefined {
     if (fault instanceof Refusal) return fault;
     if (fault instanceof BusyError) return unavailable(fault.message);
     if (fault instanceof StoreUnavailableError) {
-      logger.warn("Job store is unavailable", { err: fault });
+      logger.warn("Job store is unavailable", { error: fault });
       return unavailable("The job store is not available, please try again later");
     }
+    if (fault instanceof DestinationAwayError) {
+      const retryAfter = String(Math.max(1, Math.ceil(fault.retryMs / 1000)));
+      return new Refusal(503, fault.message, { headers: { "retry-after": retryAfter } });
+    }
+    if (fault instanceof TransferError)
+      return unavailable(`The destination of the job does not answer: ${fault.message}`);
+    if (isDiskFull(fault)) {
+      logger.error("The disk is full", { error: fault });
+      return diskFull(fault);
+    }
     if (fault instanceof JobDirectoryError) {
-      logger.error("Directory of a job could not be made", { err: fault });
+      logger.error("Directory of a job could not be made", { error: fault });
       return new Refusal(500, "Failed to create directory for job.");
     }
     return undefined;

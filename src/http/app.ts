@@ -5,16 +5,23 @@ import { answerTo } from "./answer.ts";
 import type { Bindings, EdgeContext, EdgeDeps, Route } from "./edge.ts";
 import { Refusal } from "./refusal.ts";
 import { rawPath, rawQuery, routedPath } from "./request_path.ts";
+import { countingRequests } from "./request_rate.ts";
+import { tracedLogger, withRequestTrace } from "./request_trace.ts";
 import { applicationRoutes } from "./routes_application.ts";
 import { archiveRoutes } from "./routes_archive.ts";
 import { directoryRoutes } from "./routes_directories.ts";
 import { discoveryRoutes } from "./routes_discovery.ts";
 import { documentationRoutes } from "./routes_documentation.ts";
+import { eventRoutes } from "./routes_events.ts";
 import { fileRoutes } from "./routes_files.ts";
 import { interactiveRoutes } from "./routes_interactive.ts";
 import { jobRoutes } from "./routes_job.ts";
 import { logRoutes } from "./routes_log.ts";
 import { serviceRoutes } from "./routes_service.ts";
+import { StreamPlaces } from "./stream_places.ts";
+
+/** Stands for the routes of requests that have none. */
+const UNROUTED = "none";
 
 const METHODS: readonly Route["method"][] = ["GET", "PUT", "POST", "DELETE"];
 
@@ -23,13 +30,21 @@ const METHODS: readonly Route["method"][] = ["GET", "PUT", "POST", "DELETE"];
  *
  * Every answer of 400 and above has a JSON body with a `detail`. `HEAD` is answered like `GET`, without the body.
  */
-export function createApp(deps: EdgeDeps): Hono<{ Bindings: Bindings }> {
+export function createApp(unlimited: EdgeDeps): Hono<{ Bindings: Bindings }> {
+  const { verifyToken, usage, clock } = unlimited;
+  const deps = {
+    ...unlimited,
+    logger: tracedLogger(unlimited.logger),
+    verifyToken: countingRequests(verifyToken, usage.requestsPerMinute, clock),
+  };
   const app = new Hono<{ Bindings: Bindings }>({ getPath: routedPath });
+  const places = new StreamPlaces(deps.streams);
   const routes = [
     ...serviceRoutes(deps),
     ...applicationRoutes(deps),
     ...jobRoutes(deps),
-    ...logRoutes(deps),
+    ...eventRoutes(deps, places),
+    ...logRoutes(deps, places),
     ...fileRoutes(deps),
     ...directoryRoutes(deps),
     ...archiveRoutes(deps),
@@ -38,15 +53,46 @@ export function createApp(deps: EdgeDeps): Hono<{ Bindings: Bindings }> {
     ...documentationRoutes(deps),
   ];
   for (const route of routes) {
-    app.on(route.method, route.path, (c) => answer(c, deps, () => route.handle(c)));
+    const shown = shownRoute(route.path);
+    app.on(route.method, route.path, (c) => answer(c, deps, shown, () => route.handle(c)));
   }
 
   const methodsAt = (path: string) => METHODS.filter((method) => app.router.match(method, path)[0].length > 0);
-  app.notFound((c) => answer(c, deps, () => answerUnrouted(c, deps, methodsAt)));
+  app.notFound((c) => answer(c, deps, UNROUTED, () => answerUnrouted(c, deps, methodsAt)));
   return app;
 }
 
-async function answer(c: EdgeContext, deps: EdgeDeps, handle: () => Response | Promise<Response>): Promise<Response> {
+function answer(
+  c: EdgeContext,
+  deps: EdgeDeps,
+  route: string,
+  handle: () => Response | Promise<Response>,
+): Promise<Response> {
+  return withRequestTrace(c.req.raw.headers, deps.nextRequestId, async (requestId) => {
+    const response = await answered(c, deps, route, handle);
+    response.headers.set("x-request-id", requestId);
+    if (c.req.raw.method === "HEAD") await tellLength(response);
+    return response;
+  });
+}
+
+/** Runtimes announce an empty body otherwise (RFC 9110 §8.6, RFC 9112 §6.1). */
+async function tellLength({ headers, body, status }: Response): Promise<void> {
+  if (headers.has("content-length")) return;
+  // Made while it is sent: nobody knows how long it is going to be.
+  if (body === null && status === 200) headers.set("transfer-encoding", "chunked");
+  if (body === null || headers.get("content-type") !== "application/json") return;
+  let length = 0;
+  for await (const chunk of body) length += chunk.length;
+  headers.set("content-length", String(length));
+}
+
+async function answered(
+  c: EdgeContext,
+  deps: EdgeDeps,
+  route: string,
+  handle: () => Response | Promise<Response>,
+): Promise<Response> {
   const startedMs = deps.clock.monotonicMs();
   let response: Response;
   try {
@@ -54,7 +100,9 @@ async function answer(c: EdgeContext, deps: EdgeDeps, handle: () => Response | P
   } catch (error) {
     response = answerTo(error, deps.logger);
   }
-  logAccess(c, deps, response, startedMs);
+  const durationMs = deps.clock.monotonicMs() - startedMs;
+  deps.metrics.answered({ method: c.req.method, route, status: response.status, durationMs });
+  logAccess(c, deps, response, durationMs);
   return response;
 }
 
@@ -74,6 +122,11 @@ function answerUnrouted(
     return new Response(null, { status: 307, headers: { location } });
   }
   throw new Refusal(404, "Not Found");
+}
+
+/** A pattern as people read it: `/api/job/:jobid/files/:path`. */
+function shownRoute(path: string): string {
+  return path.replace(/\{.*?\}/g, "");
 }
 
 function otherSlash(path: string): string {

@@ -1,9 +1,9 @@
 import { Buffer, isUtf8 } from "node:buffer";
 import { crc32, createDeflateRaw, deflateRawSync } from "node:zlib";
 import { assertNever } from "../core/assert_never.ts";
+import { PieceCollector, readLarge, readSmall, SMALL_FILE_BYTES } from "../files/file_pieces.ts";
+import type { TreeEntry } from "../files/tree_walker.ts";
 import { COMPRESSED_PIECE_BYTES, through } from "./archive_compression.ts";
-import { PieceCollector, readLarge, readSmall, SMALL_FILE_BYTES } from "./archive_pieces.ts";
-import type { TreeEntry } from "./tree_walker.ts";
 import { centralRecord, dataDescriptor, endOfCentralDirectory, localHeader, type ZipEntry } from "./zip_records.ts";
 
 /** Files with these extensions do not get smaller by another compression. */

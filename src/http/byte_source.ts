@@ -17,8 +17,12 @@ export interface ByteSource {
    * @throws {RangeError} when the source has not that many bytes
    */
   view(position: number, length: number): Buffer;
-  /** The same for any length, piece by piece, without blocking. */
-  stream(position: number, length: number): AsyncIterable<Buffer>;
+  /**
+   * The same for any length, piece by piece, without blocking.
+   *
+   * @param isBrief each piece is only valid until the next is asked for, which spares memory; default: false
+   */
+  stream(position: number, length: number, isBrief?: boolean): AsyncIterable<Buffer>;
 }
 
 /** Bytes that are in memory already. */
@@ -52,11 +56,12 @@ export function fileSource(file: FileHandle, size: number): ByteSource {
       }
       return window.subarray(position - start, position - start + length);
     },
-    async *stream(position, length) {
+    async *stream(position, length, isBrief = false) {
       checkRange(position, length, size);
+      const reused = isBrief ? Buffer.allocUnsafeSlow(Math.min(STREAM_PIECE_BYTES, length)) : undefined;
       for (let done = 0; done < length; ) {
-        const piece = Buffer.allocUnsafe(Math.min(STREAM_PIECE_BYTES, length - done));
-        const { bytesRead } = await file.read(piece, 0, piece.length, position + done);
+        const piece = reused ?? Buffer.allocUnsafe(Math.min(STREAM_PIECE_BYTES, length - done));
+        const { bytesRead } = await file.read(piece, 0, Math.min(piece.length, length - done), position + done);
         if (bytesRead === 0) throw new RangeError(`The file has fewer than ${position + length} bytes`);
         yield piece.subarray(0, bytesRead);
         done += bytesRead;

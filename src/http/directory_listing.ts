@@ -1,17 +1,17 @@
 import { Buffer } from "node:buffer";
 import { statSync } from "node:fs";
-import { undefinedWhenAbsent } from "./job_path.ts";
+import { undefinedWhenAbsent } from "../files/inside.ts";
 import {
   type DirectoryEntry,
   type OpenDirectory,
   openChild,
   openLinkedDirectory,
   pathIn,
-  type RequestedDirectory,
   readEntries,
   textOf,
-} from "./open_directory.ts";
-import type { Turns } from "./turns.ts";
+} from "../files/open_directory.ts";
+import type { Turns } from "../files/turns.ts";
+import type { RequestedDirectory } from "./requested_directory.ts";
 
 /** Text is collected in pieces of about this many characters. */
 const PIECE_CHARACTERS = 65_536;

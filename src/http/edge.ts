@@ -1,12 +1,17 @@
 import type { FileHandle } from "node:fs/promises";
 import type { Context } from "hono";
 import type { Application, InteractiveApplication } from "../core/application.ts";
+import type { JobId } from "../core/ids.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { CommandRunner } from "../ports/command_runner.ts";
 import type { JobService } from "../ports/job_service.ts";
 import type { Logger } from "../ports/logger.ts";
+import type { HttpMetrics } from "../ports/metrics.ts";
+import type { OneAtATime } from "./one_at_a_time.ts";
+import type { StreamLimits } from "./stream_places.ts";
 import type { VerifyToken } from "./token_verifier.ts";
 import type { UploadLimits } from "./upload_limits.ts";
+import type { UsageLimits } from "./usage_limits.ts";
 
 /** What the runtime tells about a connection, as second argument of the application's `fetch`. */
 export interface Bindings {
@@ -41,6 +46,8 @@ export interface InteractiveDeps {
   readonly maxLoad: number;
   /** The 1-minute load average of this machine, divided by its usable CPUs. */
   load(): number;
+  /** In which commands of one job run. */
+  readonly turns: OneAtATime<JobId>;
 }
 
 /** What the HTTP edge needs from the rest of the daemon. */
@@ -53,8 +60,17 @@ export interface EdgeDeps {
   /** Where tokens may be besides the `Authorization` header. */
   readonly tokens: { readonly allowCookie: boolean; readonly allowQuery: boolean };
   readonly limits: UploadLimits;
+  readonly usage: UsageLimits;
+  readonly streams: StreamLimits;
   readonly clock: Clock;
   readonly logger: Logger;
+  readonly metrics: HttpMetrics;
+  /** A name for a request that brings none; unique for as long as logs are kept. */
+  nextRequestId(): string;
+  /** Aborted when the daemon is about to stop: answers without an end have to come to one. */
+  readonly stopping: AbortSignal;
+  /** Files of packages, `<package>/<path>`, that are not where packages are otherwise; default: none. */
+  readonly bundledFile?: (name: string) => Promise<Uint8Array | undefined>;
   /** True for a proxy whose `X-Forwarded-…` headers are believed. */
   isTrustedPeer(address: string): boolean;
 }

@@ -1,6 +1,8 @@
-import { type Job, type PublicState, publicState } from "../core/job.ts";
+import { knownOutcome, type Phase, type PublicState, placementOf, publicState } from "../core/job.ts";
+import type { JobView } from "../ports/job_service.ts";
+import type { HistoryEntry } from "../ports/job_store.ts";
 
-/** A job as clients see it, keys in this order. */
+/** A job as clients see it, keys in this order: those of the Python Bartender first. */
 export interface JobJson {
   readonly id: number;
   readonly name: string;
@@ -8,10 +10,17 @@ export interface JobJson {
   readonly state: PublicState;
   readonly created_on: string;
   readonly updated_on: string;
+  readonly reason: string | null;
+  readonly destination: string | null;
+  readonly queue_position: number | null;
+  readonly submitted_on: string | null;
+  readonly started_on: string | null;
+  readonly finished_on: string | null;
+  readonly returncode: number | null;
 }
 
-/** Pure: what the API shows of `job`; never who submitted it or where it runs. */
-export function jobToJson(job: Job): JobJson {
+/** Pure: what the API shows of a job; never who submitted it, with which values, or what its scheduler calls it. */
+export function jobToJson({ job, reason, queuePosition }: JobView): JobJson {
   return {
     id: job.id,
     name: job.name,
@@ -19,7 +28,35 @@ export function jobToJson(job: Job): JobJson {
     state: publicState(job.progress),
     created_on: isoDate(job.createdOnMs),
     updated_on: isoDate(job.updatedOnMs),
+    reason,
+    destination: placementOf(job.progress)?.destination ?? null,
+    queue_position: queuePosition,
+    submitted_on: optionalDate(job.submittedOnMs),
+    started_on: optionalDate(job.startedOnMs),
+    finished_on: optionalDate(job.finishedOnMs),
+    returncode: knownOutcome(job.progress)?.returnCode ?? null,
   };
+}
+
+function optionalDate(ms: number | null): string | null {
+  return ms === null ? null : isoDate(ms);
+}
+
+/** One transition of a job as clients see it. */
+export interface HistoryJson {
+  /** Counts the transitions of the job, from 1. */
+  readonly version: number;
+  readonly on: string;
+  readonly state: PublicState;
+  readonly phase: Phase;
+  readonly attempt: number;
+  readonly reason: string | null;
+}
+
+/** Pure: what the API shows of one line of a job's history. */
+export function historyToJson(entry: HistoryEntry): HistoryJson {
+  const { version, onMs, state, phase, attempt, reason } = entry;
+  return { version, on: isoDate(onMs), state, phase, attempt, reason };
 }
 
 /**

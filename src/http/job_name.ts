@@ -1,5 +1,6 @@
+import type { Clock } from "../ports/clock.ts";
 import { decodeUtf8, parseJson } from "./json_body.ts";
-import type { ParameterCheck } from "./parameter_check.ts";
+import { type ParameterCheck, textFault } from "./parameter_check.ts";
 import type { ParameterFault } from "./refusal.ts";
 import { readBody } from "./request_body.ts";
 
@@ -15,8 +16,8 @@ const MAX_BODY_BYTES = 1_000_000;
  * @param parameters gets to know what is wrong with the name; the result is the empty string then
  * @throws {Refusal} 422 when the body is no JSON, before any other fault is reported
  */
-export async function readJobName(request: Request, parameters: ParameterCheck): Promise<string> {
-  const body = await readBody(request, MAX_BODY_BYTES);
+export async function readJobName(request: Request, parameters: ParameterCheck, clock: Clock): Promise<string> {
+  const body = await readBody(request, MAX_BODY_BYTES, clock);
   const text = decodeUtf8(body);
   const value = text === "" ? null : isJson(request.headers.get("content-type")) ? parseJson(text) : text;
   const name = typeof value === "number" ? text.trim() : value;
@@ -30,8 +31,7 @@ function faultOfName(name: unknown): ParameterFault | undefined {
   const loc = ["body"];
   if (name === null) return { loc, msg: "field required", type: "value_error.missing" };
   if (typeof name !== "string") return { loc, msg: "str type expected", type: "type_error.str" };
-  const length = [...name].length;
-  if (length === 0) {
+  if (name === "") {
     return {
       loc,
       msg: "ensure this value has at least 1 characters",
@@ -39,19 +39,7 @@ function faultOfName(name: unknown): ParameterFault | undefined {
       ctx: { limit_value: 1 },
     };
   }
-  if (length > MAX_NAME_LENGTH) {
-    return {
-      loc,
-      msg: `ensure this value has at most ${MAX_NAME_LENGTH} characters`,
-      type: "value_error.any_str.max_length",
-      ctx: { limit_value: MAX_NAME_LENGTH },
-    };
-  }
-  // Databases cannot keep these.
-  if (name.includes("\0") || !name.isWellFormed()) {
-    return { loc, msg: "ensure this value has no NUL and no unpaired surrogate", type: "value_error" };
-  }
-  return undefined;
+  return textFault(loc, name, MAX_NAME_LENGTH);
 }
 
 function isJson(contentType: string | null): boolean {

@@ -1,7 +1,8 @@
 import { constants } from "node:fs";
 import { type FileHandle, open, readlink, realpath } from "node:fs/promises";
-import { join, normalize, relative, sep } from "node:path";
+import { join, normalize, relative } from "node:path";
 import type { JobId } from "../core/ids.ts";
+import { isInside, undefinedWhenAbsent } from "../files/inside.ts";
 
 /** Something in the directory of a job, opened for reading and known to lie inside. */
 export interface OpenedPath {
@@ -56,11 +57,6 @@ export async function openInJob(
   return undefined;
 }
 
-/** True for `directory` and all below. Both paths have to be real ones, without links. */
-export function isInside(path: string, directory: string): boolean {
-  return path === directory || path.startsWith(directory.endsWith(sep) ? directory : directory + sep);
-}
-
 /**
  * The path without superfluous slashes and dots, and where it goes up also as pure text: `a/../b.txt` means
  * `b.txt`, whether `a` exists or not.
@@ -72,12 +68,4 @@ function spellings(path: string): readonly string[] {
   if (!parts.includes("..")) return [plain];
   const normal = normalize(plain);
   return normal.startsWith("..") ? [plain] : [plain, normal === "." ? "" : normal];
-}
-
-const ABSENT = ["ENOENT", "ENOTDIR", "ELOOP", "ENAMETOOLONG", "EACCES", "EPERM", "ENXIO", "EISDIR"];
-
-/** To be used as `.catch(undefinedWhenAbsent)`: what cannot be opened because of what it is does not exist for clients. */
-export function undefinedWhenAbsent(error: unknown): undefined {
-  if (error instanceof Error && "code" in error && ABSENT.includes(String(error.code))) return undefined;
-  throw error;
 }

@@ -1,99 +1,87 @@
 import type { Clock } from "../ports/clock.ts";
-import type { JobFile } from "./job_files.ts";
+import type { Follower } from "./live_stream.ts";
+import type { LogReader } from "./log_reader.ts";
+import { GivenUpError } from "./produced_body.ts";
 
-/** How often a silent log is looked at, in milliseconds. */
+/** How often is looked for a log that is not there yet, in milliseconds. */
 const LOOK_MS = 250;
 
-/** How often the job is asked for, in milliseconds. */
-const ASK_MS = 1_000;
+/** How soon a job that could not be asked for is asked for again. */
+const ASK_AGAIN_MS = 1_000;
 
-const PIECE_BYTES = 65_536;
+/** How long a log may be silent before an empty piece tells that it is still followed. */
+export const SILENCE_MS = 15_000;
 
 /** What a followed log is made of. */
 export interface FollowedLog {
-  /** Opens the file of the log; undefined while there is none. */
-  open(): Promise<JobFile | undefined>;
-  /** False when the job has ended or is gone, so that nothing more will come. */
-  isAlive(): Promise<boolean>;
+  /** Opens the log wherever it is at this moment; undefined while there is none. */
+  open(): Promise<LogReader | undefined>;
+  /** False when the job has ended or is gone, so that nothing more will come; undefined when nobody knows now. */
+  isAlive(): Promise<boolean | undefined>;
   readonly clock: Clock;
   /** From which byte on. */
   readonly start: number;
+  /** True: an empty piece is given when nothing else came for {@link SILENCE_MS}. */
+  readonly tellsSilence: boolean;
 }
 
-/** What is in the log of a job and what comes until the job has ended, as it comes. */
-export function followLog({ open, isAlive, clock, start }: FollowedLog): ReadableStream<Uint8Array> {
-  let file: JobFile | undefined;
+/**
+ * What is in the log of a job and what comes until the job has ended, as it comes.
+ *
+ * @throws {GivenUpError} when the daemon stops: the connection breaks, so that nobody takes the part for the whole
+ */
+export async function* logPieces(
+  { open, isAlive, clock, start, tellsSilence }: FollowedLog,
+  follower: Follower,
+): AsyncGenerator<Uint8Array, void, undefined> {
+  let log: LogReader | undefined;
   let position = start;
-  let askedMs = Number.NEGATIVE_INFINITY;
-  let hasLeft = false;
-  let wake = (): void => undefined;
-
-  const pause = (): Promise<void> =>
-    new Promise((resolve) => {
-      const stop = clock.after(LOOK_MS, resolve);
-      wake = () => {
-        stop();
-        resolve();
-      };
-    });
+  let askFromMs = clock.monotonicMs();
+  let silentFromMs = clock.monotonicMs();
 
   const next = async (): Promise<Uint8Array | undefined> => {
-    file ??= await open();
-    if (file === undefined) return undefined;
-    const { buffer, bytesRead } = await file.handle.read(new Uint8Array(PIECE_BYTES), 0, PIECE_BYTES, position);
-    position += bytesRead;
-    return bytesRead === 0 ? undefined : buffer.subarray(0, bytesRead);
+    log ??= await open();
+    const piece = await log?.read(position);
+    position += piece?.length ?? 0;
+    return piece?.length === 0 ? undefined : piece;
   };
 
   /** Opened again the next time: a log that was copied back at the end of the job is another file. */
   const close = async (): Promise<void> => {
-    const opened = file;
-    file = undefined;
-    await opened?.handle.close();
+    const opened = log;
+    log = undefined;
+    await opened?.close();
   };
 
-  /** What comes next, or undefined when that was all. */
-  const nextOrEnd = async (): Promise<Uint8Array | undefined> => {
-    for (let isLast = false; !hasLeft; ) {
+  try {
+    for (let isLast = false; !follower.hasLeft(); ) {
+      if (follower.isStopping()) throw new GivenUpError("The daemon stops");
       const piece = await next();
-      if (piece !== undefined || isLast) return piece;
-      if (clock.monotonicMs() - askedMs >= ASK_MS) {
-        askedMs = clock.monotonicMs();
-        if (!(await isAlive())) {
-          // Something may have come since the file was last looked at.
+      if (piece !== undefined) {
+        yield piece;
+        silentFromMs = clock.monotonicMs();
+        continue;
+      }
+      if (isLast) return;
+      if (clock.monotonicMs() >= askFromMs) {
+        const answer = await isAlive();
+        // Asked again when the job has moved on.
+        askFromMs = answer === undefined ? clock.monotonicMs() + ASK_AGAIN_MS : Number.POSITIVE_INFINITY;
+        if (log?.isPassing === true) await close();
+        if (answer === false) {
+          // Something may have come since the log was last looked at.
           isLast = true;
           await close();
           continue;
         }
       }
-      await pause();
+      if (tellsSilence && clock.monotonicMs() - silentFromMs >= SILENCE_MS) {
+        yield new Uint8Array(0);
+        silentFromMs = clock.monotonicMs();
+      }
+      if (await follower.sleep(log?.lookMs ?? LOOK_MS)) askFromMs = clock.monotonicMs();
     }
-    return undefined;
-  };
-
-  return new ReadableStream<Uint8Array>(
-    {
-      async pull(controller) {
-        try {
-          const piece = await nextOrEnd();
-          if (piece !== undefined && !hasLeft) {
-            controller.enqueue(piece);
-            return;
-          }
-        } catch (error) {
-          await close();
-          throw error;
-        }
-        await close();
-        if (!hasLeft) controller.close();
-      },
-      cancel() {
-        // The file is closed by the pull that may be under way, else here.
-        hasLeft = true;
-        wake();
-        return close();
-      },
-    },
-    { highWaterMark: 0 },
-  );
+  } finally {
+    await close();
+  }
 }

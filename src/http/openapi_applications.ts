@@ -1,8 +1,15 @@
 import type { Application, InteractiveApplication } from "../core/application.ts";
 import { isJsonObject, type JsonObject, type JsonValue } from "../core/json.ts";
-import { operation, success } from "./openapi_operation.ts";
+import { operation, parameter, success } from "./openapi_operation.ts";
 import { schemaRef } from "./openapi_schemas.ts";
 import { ZIP_MEDIA_TYPES } from "./upload_form.ts";
+
+const IDEMPOTENCY_KEY = parameter(
+  "header",
+  "Idempotency-Key",
+  { type: "string", minLength: 1, maxLength: 255 },
+  "Chosen by the client for one submission: sent again with the same key, it makes no second job.",
+);
 
 /** One path for each application and each interactive application, in the order of the configuration. */
 export function applicationPaths(
@@ -29,6 +36,7 @@ function submission(application: Application, path: string): JsonObject {
     summary: summary ?? `Upload job to ${name}`,
     description,
     tag: "application",
+    parameters: [IDEMPOTENCY_KEY],
     requestBody: {
       required: true,
       content: {
@@ -43,7 +51,7 @@ function submission(application: Application, path: string): JsonObject {
       // Is never sent; clients were generated with it.
       307: success("application/json", {}),
     },
-    refusals: [400, 401, 403, 413, 415, 422, 503],
+    refusals: [400, 401, 403, 408, 409, 413, 415, 422, 503, 507],
   });
 }
 
@@ -76,7 +84,7 @@ function interactiveRun(application: InteractiveApplication, path: string): Json
     parameters: [{ name: "jobid", in: "path", required: true, schema: { type: "number" } }],
     requestBody: { required: true, content: { "application/json": { schema } } },
     success: { 200: success("application/json", schemaRef("InteractiveAppResult")) },
-    refusals: [400, 401, 403, 404, 413, 422, 425, 503, 504],
+    refusals: [400, 401, 403, 404, 408, 413, 422, 425, 503, 504, 507],
   });
 }
 

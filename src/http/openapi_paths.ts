@@ -1,3 +1,4 @@
+import { PUBLIC_STATES } from "../core/job.ts";
 import type { JsonObject } from "../core/json.ts";
 import { type OperationSketch, operation, parameter, success } from "./openapi_operation.ts";
 import { schemaRef } from "./openapi_schemas.ts";
@@ -10,9 +11,27 @@ const MAX_DEPTH = parameter(
   { type: "integer", exclusiveMinimum: 0, default: 1 },
   "How many levels are listed.",
 );
+const JOB_LIST = [
+  parameter("query", "limit", { type: "integer", minimum: 0, default: 10 }),
+  parameter("query", "offset", { type: "integer", minimum: 0, default: 0 }),
+  parameter("query", "before", { type: "integer", exclusiveMinimum: 0 }, "Only jobs with lower numbers."),
+  parameter("query", "state", { type: "array", items: { type: "string", enum: PUBLIC_STATES } }, "Any of these."),
+  parameter("query", "application", { type: "array", maxItems: 20, items: { type: "string" } }, "Any of these."),
+  parameter("query", "name", { type: "string", maxLength: 200 }, "A part of the name, in whatever case."),
+];
 const LOG = [
   parameter("query", "tail", { type: "integer", exclusiveMinimum: 0 }, "Only so many lines from the end."),
   parameter("query", "follow", { type: "boolean", default: false }, "Go on until the job has ended."),
+  parameter(
+    "query",
+    "keep_alive",
+    { type: "boolean", default: false },
+    "With `follow`: begin at once and show signs of life, in the coding gzip where the client takes that.",
+  ),
+];
+const EVENTS = [
+  parameter("header", "Last-Event-ID", { type: "integer", minimum: 0 }, "The last event that the client has got."),
+  parameter("query", "last_event_id", { type: "integer", minimum: 0 }, "The same for clients that cannot set it."),
 ];
 const ARCHIVE = [
   parameter("query", "archive_format", {
@@ -78,11 +97,9 @@ export const fixedPaths: JsonObject = {
   "/api/job/": {
     get: ofJob({
       operationId: "retrieve_jobs",
-      description: "The jobs of the caller, the newest first.",
-      parameters: [
-        parameter("query", "limit", { type: "integer", minimum: 0, default: 10 }),
-        parameter("query", "offset", { type: "integer", minimum: 0, default: 0 }),
-      ],
+      description:
+        "The jobs of the caller, the newest first. When there are more, the header `Link` has the URL of the next page.",
+      parameters: JOB_LIST,
       success: {
         200: json({ title: "Response Retrieve Jobs", type: "array", items: schemaRef("JobModelDTO") }),
       },
@@ -103,6 +120,41 @@ export const fixedPaths: JsonObject = {
       refusals: [401, 403, 404, 409, 422, 503],
     }),
   },
+  "/api/job/{jobid}/cancel": {
+    post: ofJob({
+      operationId: "cancel_job",
+      description:
+        "Ends the job. Its files stay, its state becomes `error` once nothing of its command is left running. " +
+        "May be repeated while that is under way.",
+      parameters: [JOB_ID],
+      success: { 202: json(schemaRef("JobModelDTO")) },
+      refusals: [401, 403, 404, 409, 422, 503],
+    }),
+  },
+  "/api/job/{jobid}/history": {
+    get: ofJob({
+      operationId: "retrieve_job_history",
+      description: "Every transition of the job, the oldest first.",
+      parameters: [JOB_ID],
+      success: {
+        200: json({ title: "Response Retrieve Job History", type: "array", items: schemaRef("JobTransition") }),
+      },
+    }),
+  },
+  "/api/job/{jobid}/events": {
+    get: ofJob({
+      operationId: "retrieve_job_events",
+      description:
+        "The transitions of the job as server-sent events, as they come. An event `state` has a `JobTransition` as its " +
+        "data, with the `returncode` at the end of a job that has one, and its `version` as its id. An event `deleted` " +
+        "tells that the job is gone.",
+      parameters: [JOB_ID, ...EVENTS],
+      success: {
+        200: success("text/event-stream", { type: "string" }),
+        204: { description: "The job has ended and the client knows it" },
+      },
+    }),
+  },
   "/api/job/{jobid}/name": {
     post: ofJob({
       operationId: "rename_job_name",
@@ -114,7 +166,7 @@ export const fixedPaths: JsonObject = {
         },
       },
       success: { 200: json({}) },
-      refusals: [400, 401, 403, 404, 413, 422, 503],
+      refusals: [400, 401, 403, 404, 408, 413, 422, 503],
     }),
   },
   "/api/job/{jobid}/files/{path}": {

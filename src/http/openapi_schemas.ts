@@ -1,8 +1,22 @@
-import type { PublicState } from "../core/job.ts";
+import type { Phase, PublicState } from "../core/job.ts";
 import type { JsonObject } from "../core/json.ts";
 
 /** In the order in which a job goes through them. */
 const STATES: readonly PublicState[] = ["new", "queued", "running", "staging_out", "ok", "error"];
+
+/** In the same order; `deleting` is hidden from clients. */
+const PHASES: readonly Exclude<Phase, "deleting">[] = [
+  "accepted",
+  "staging_in",
+  "waiting",
+  "submitting",
+  "queued",
+  "running",
+  "cancelling",
+  "staging_out",
+  "closing",
+  "finished",
+];
 
 /** Points to one of {@link openApiSchemas}. */
 export function schemaRef(name: keyof typeof openApiSchemas): JsonObject {
@@ -119,6 +133,67 @@ export const openApiSchemas = {
         type: "string",
         format: "date-time",
         description: "When the state last changed.",
+      },
+      reason: {
+        title: "Reason",
+        type: ["string", "null"],
+        description: "Why the job failed or is being ended, or what it waits for.",
+      },
+      destination: {
+        title: "Destination",
+        type: ["string", "null"],
+        description: "Where the job runs; null until that is chosen.",
+      },
+      queue_position: {
+        title: "Queue Position",
+        type: ["integer", "null"],
+        minimum: 1,
+        description: "Place in the queue for the destination, 1 is next; null when the job does not wait in it.",
+      },
+      submitted_on: {
+        title: "Submitted On",
+        type: ["string", "null"],
+        format: "date-time",
+        description: "When the scheduler of the destination took the job, the newest time.",
+      },
+      started_on: {
+        title: "Started On",
+        type: ["string", "null"],
+        format: "date-time",
+        description: "When the command was first seen running.",
+      },
+      finished_on: {
+        title: "Finished On",
+        type: ["string", "null"],
+        format: "date-time",
+        description: "When the state became `ok` or `error`.",
+      },
+      returncode: {
+        title: "Returncode",
+        type: ["integer", "null"],
+        description: "Exit status of the command; negative when it was ended by that signal; null when there is none.",
+      },
+    },
+  },
+  JobTransition: {
+    title: "JobTransition",
+    description: "A step of a job.",
+    type: "object",
+    required: ["version", "on", "state", "phase", "attempt", "reason"],
+    properties: {
+      version: { title: "Version", type: "integer", description: "Counts the steps of the job, from 1." },
+      on: { title: "On", type: "string", format: "date-time" },
+      state: { title: "State", type: "string", enum: STATES },
+      phase: { title: "Phase", type: "string", enum: PHASES, description: "The finer state." },
+      attempt: {
+        title: "Attempt",
+        type: "integer",
+        description: "Number of the newest attempt to run the command; 0 before the first.",
+      },
+      reason: {
+        title: "Reason",
+        type: ["string", "null"],
+        description: "Why the job fails or is being ended.",
       },
     },
   },

@@ -2,9 +2,9 @@ import { type JobId, jobId, MAX_JOB_ID } from "../core/ids.ts";
 import type { EdgeContext } from "./edge.ts";
 import { invalidParameters, type ParameterFault, Refusal } from "./refusal.ts";
 
-/** What a query parameter of type integer may be. */
-export interface IntegerRule {
-  readonly default: number;
+/** What a parameter of type integer may be. */
+export interface IntegerRule<Absent> {
+  readonly default: Absent;
   readonly min: number;
   /** Larger values are lowered to it without complaint. */
   readonly max: number;
@@ -27,12 +27,15 @@ export class ParameterCheck {
     return this.#integer(["path", "jobid"], this.#context.req.param("jobid") ?? "");
   }
 
-  queryInteger(name: string, rule: IntegerRule): number {
+  queryInteger<Absent>(name: string, rule: IntegerRule<Absent>): number | Absent {
     const text = queryValue(this.#context, name);
-    if (text === undefined) return rule.default;
-    const value = this.#integer(["query", name], text);
-    if (value < rule.min) this.add(notAtLeast(["query", name], rule.min));
-    return Math.min(value, rule.max);
+    return text === undefined ? rule.default : this.#atLeast(["query", name], text, rule);
+  }
+
+  /** @param name in lower case; an empty header counts as absent */
+  headerInteger<Absent>(name: string, rule: IntegerRule<Absent>): number | Absent {
+    const text = this.#context.req.header(name);
+    return text === undefined || text === "" ? rule.default : this.#atLeast(["header", name], text, rule);
   }
 
   /** An integer of 1 or more. @param max larger values are lowered to it without complaint */
@@ -50,14 +53,19 @@ export class ParameterCheck {
     const text = queryValue(this.#context, name);
     const choice = text === undefined ? choices[0] : choices.find((permitted) => permitted === text);
     if (choice !== undefined) return choice;
-    const permitted = choices.map((one) => `'${one}'`).join(", ");
-    this.add({
-      loc: ["query", name],
-      msg: `unexpected value; permitted: ${permitted}`,
-      type: "value_error.const",
-      ctx: { given: text ?? null, permitted: choices },
-    });
+    this.add(unexpected(["query", name], text ?? null, choices));
     return choices[0];
+  }
+
+  /** Any number of `choices`, each at most once, in the order of the query. */
+  queryChoices<Choice extends string>(name: string, choices: readonly Choice[]): readonly Choice[] {
+    const chosen = new Set<Choice>();
+    for (const [index, text] of this.queryTexts(name).entries()) {
+      const choice = choices.find((permitted) => permitted === text);
+      if (choice === undefined) this.add(unexpected(["query", name, index], text, choices));
+      else chosen.add(choice);
+    }
+    return [...chosen];
   }
 
   /** False when the parameter is absent. */
@@ -81,6 +89,12 @@ export class ParameterCheck {
   /** @throws {Refusal} 422 with all faults, when there are any */
   finish(): void {
     if (this.#faults.length > 0) throw invalidParameters(this.#faults);
+  }
+
+  #atLeast(loc: readonly string[], text: string, { min, max }: IntegerRule<unknown>): number {
+    const value = this.#integer(loc, text);
+    if (value < min) this.add(notAtLeast(loc, min));
+    return Math.min(value, max);
   }
 
   #integer(loc: readonly string[], text: string): number {
@@ -117,6 +131,36 @@ export function existingJobId(value: number): JobId {
 
 export function jobNotFound(): Refusal {
   return new Refusal(404, "Job not found");
+}
+
+/**
+ * What keeps a text from being looked for or kept in a column of the database.
+ *
+ * @param maxLength in Unicode code points
+ */
+export function textFault(loc: ParameterFault["loc"], text: string, maxLength: number): ParameterFault | undefined {
+  if ([...text].length > maxLength) {
+    return {
+      loc,
+      msg: `ensure this value has at most ${maxLength} characters`,
+      type: "value_error.any_str.max_length",
+      ctx: { limit_value: maxLength },
+    };
+  }
+  if (text.includes("\0") || !text.isWellFormed()) {
+    return { loc, msg: "ensure this value has no NUL and no unpaired surrogate", type: "value_error" };
+  }
+  return undefined;
+}
+
+function unexpected(loc: ParameterFault["loc"], given: string | null, choices: readonly string[]): ParameterFault {
+  const permitted = choices.map((one) => `'${one}'`).join(", ");
+  return {
+    loc,
+    msg: `unexpected value; permitted: ${permitted}`,
+    type: "value_error.const",
+    ctx: { given, permitted: choices },
+  };
 }
 
 function notAtLeast(loc: readonly string[], limit: number): ParameterFault {

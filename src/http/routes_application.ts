@@ -1,84 +1,83 @@
-import { mkdtempSync } from "node:fs";
-import { rm } from "node:fs/promises";
-import { basename, join } from "node:path";
 import { type Application, mayUse } from "../core/application.ts";
-import type { Job } from "../core/job.ts";
+import type { JobId } from "../core/ids.ts";
 import type { JsonObject } from "../core/json.ts";
+import { turnTaking } from "../files/turns.ts";
 import { absoluteUrl } from "./absolute_url.ts";
-import { authenticate, type Caller } from "./authenticate.ts";
+import { checkApplication, submissionAcceptor } from "./accept_submission.ts";
+import { submissionAdmission } from "./admission.ts";
+import { authenticate } from "./authenticate.ts";
 import type { ByteSource } from "./byte_source.ts";
 import type { EdgeContext, EdgeDeps, Route } from "./edge.ts";
+import { freeSpaceGuard } from "./free_space.ts";
+import { idempotencyKey } from "./idempotency_key.ts";
 import { jobLabel } from "./job_label.ts";
 import { boundaryOf } from "./multipart.ts";
 import { invalidParameters, Refusal } from "./refusal.ts";
-import { type Turns, turnTaking } from "./turns.ts";
-import { unpack } from "./unpack.ts";
+import { submissionDigest } from "./submission_digest.ts";
 import { type ReceivedForm, type ReceivedUpload, receiveForm, ZIP_MEDIA_TYPES } from "./upload_form.ts";
 import { readZipIndex, type ZipIndex } from "./zip_index.ts";
 
 type UploadedFile = Extract<ReceivedUpload, { readonly type: "file" }>;
 
-/** A submission of which everything but the data of the archive has been checked. */
-interface Submission {
-  readonly caller: Caller;
+/** A submission of which only the head was read. */
+interface Addressed {
+  readonly submitter: string;
   readonly application: Application;
-  readonly parameters: JsonObject;
-  readonly name: string;
+  readonly key: string | undefined;
 }
 
 /** Submit a job to an application. */
 export function applicationRoutes(deps: EdgeDeps): readonly Route[] {
   const turnsOfOne = turnTaking(deps.clock);
+  const accept = submissionAcceptor(deps);
+  const admit = submissionAdmission(deps);
+  const checkFreeSpace = freeSpaceGuard(deps);
 
   const submit = async (c: EdgeContext): Promise<Response> => {
     // Nothing of the body is read before it is known that the caller may submit.
-    const caller = await authenticate(c, deps);
+    const { username: submitter, roles } = await authenticate(c, deps);
     const application = requestedApplication(c, deps);
-    if (!mayUse(application, caller.roles)) throw new Refusal(403, "Missing role.");
+    if (!mayUse(application, roles)) throw new Refusal(403, "Missing role.");
+    const key = idempotencyKey(c.req.header("idempotency-key"));
+    const earlier = key === undefined ? undefined : await deps.jobs.keyed(submitter, key);
+    if (earlier !== undefined) checkApplication(earlier, application);
+    // What makes no new job is not limited.
+    const leave = earlier === undefined ? await admit(submitter) : undefined;
+    try {
+      if (earlier === undefined) {
+        await checkFreeSpace(announcedBytes(c));
+        await deps.jobs.checkDestination(application.name, submitter, undefined);
+      }
+      const id = await receive(c, { submitter, application, key });
+      return new Response(null, { status: 303, headers: { location: absoluteUrl(c, deps, `/api/job/${id}`) } });
+    } finally {
+      leave?.();
+    }
+  };
+
+  const receive = async (c: EdgeContext, { submitter, application, key }: Addressed): Promise<JobId> => {
     const form = await receiveForm(c.req.raw, {
       boundary: requestedBoundary(c),
       uploadDir: deps.jobs.uploadDir,
       maxUploadBytes: deps.limits.maxUploadBytes,
+      clock: deps.clock,
+      checkFreeSpace: () => checkFreeSpace(0),
     });
     try {
       const upload = uploadedFile(form);
       const source = await archiveOf(upload);
+      deps.metrics.uploaded(source.size);
       const turns = turnsOfOne();
       const index = await readZipIndex(source, deps.limits, turns);
       checkNeeds(application, index);
       const parameters = validParameters(application, form);
       const name = jobLabel(upload.fileName);
-      const job = await accept({ caller, application, parameters, name }, source, index, turns);
-      return new Response(null, { status: 303, headers: { location: absoluteUrl(c, deps, `/api/job/${job.id}`) } });
+      const once = key === undefined ? undefined : { key, digest: await submissionDigest(form.fields, index, turns) };
+      const { signal } = c.req.raw;
+      await checkFreeSpace(index.expandedBytes);
+      return await accept({ submitter, application, parameters, name, source, index, turns, once, signal });
     } finally {
       if (form.upload?.type === "file") await form.upload.archive?.close();
-    }
-  };
-
-  /** Unpacks into a private directory that becomes the job's; when anything fails, it is removed. */
-  const accept = async (submission: Submission, source: ByteSource, index: ZipIndex, turns: Turns): Promise<Job> => {
-    const directory = mkdtempSync(join(deps.jobs.uploadDir, "upload-"));
-    try {
-      await unpack(source, index, directory, turns);
-      return await deps.jobs.submit({
-        name: submission.name,
-        application: submission.application.name,
-        submitter: submission.caller.username,
-        parameters: submission.parameters,
-        upload: basename(directory),
-      });
-    } catch (error) {
-      await discard(directory);
-      throw error;
-    }
-  };
-
-  const discard = async (directory: string): Promise<void> => {
-    try {
-      await rm(directory, { recursive: true, force: true });
-    } catch (error) {
-      // The refusal itself matters more to the client; left-overs are cleared away later.
-      deps.logger.warn("Upload directory could not be removed", { directory, err: error });
     }
   };
 
@@ -90,6 +89,12 @@ function requestedApplication(c: EdgeContext, deps: EdgeDeps): Application {
   if (application !== undefined) return application;
   const names = [...deps.applications.keys()].join(", ");
   throw new Refusal(422, `Invalid application. Valid applications: ${names}`);
+}
+
+/** How long the body is going to be; 0 when the client does not tell. */
+function announcedBytes(c: EdgeContext): number {
+  const length = Number(c.req.header("content-length") ?? 0);
+  return Number.isFinite(length) ? length : 0;
 }
 
 function requestedBoundary(c: EdgeContext): string {

@@ -1,18 +1,18 @@
 import { assertNever } from "../core/assert_never.ts";
+import { tarArchive } from "../files/tar_writer.ts";
+import { type TreeEntry, walkTree } from "../files/tree_walker.ts";
+import { turnTaking } from "../files/turns.ts";
 import { type Compressor, gzip, NO_COMPRESSION, ProgramMissingError, startProgram } from "./archive_compression.ts";
-import { tarArchive } from "./archive_tar.ts";
 import { zipArchive } from "./archive_zip.ts";
 import { completedJob, fileNotFound } from "./completed_job.ts";
 import { contentDisposition } from "./content_disposition.ts";
 import type { EdgeContext, EdgeDeps, Route } from "./edge.ts";
 import { mediaTypeOfArchive } from "./media_type.ts";
 import { anyPattern } from "./name_pattern.ts";
-import { openRequestedDirectory, type RequestedDirectory } from "./open_directory.ts";
 import { type ParameterCheck, queryValue } from "./parameter_check.ts";
 import { GivenUpError, producedBody } from "./produced_body.ts";
 import { Refusal } from "./refusal.ts";
-import { type TreeEntry, walkTree } from "./tree_walker.ts";
-import { turnTaking } from "./turns.ts";
+import { openRequestedDirectory, type RequestedDirectory } from "./requested_directory.ts";
 
 /** So many archives are made at the same time; each takes a few megabytes, those by `xz` a hundred. */
 export const MAX_PARALLEL_ARCHIVES = 8;
@@ -80,8 +80,8 @@ export function archiveRoutes(deps: EdgeDeps): readonly Route[] {
     const rules = {
       excludesFile: anyPattern(options.excludes),
       excludesDirectory: anyPattern(options.excludedDirectories),
-      onSkipped: (path: string, why: string) =>
-        deps.logger.info("Something was left out of an archive", { jobId, path, why }),
+      onSkipped: (path: string, reason: string) =>
+        deps.logger.info("Something was left out of an archive", { job: jobId, path, reason }),
     };
     const entries = walkTree(start, rules, takeTurns(), abort.signal);
     return producedBody({
@@ -92,8 +92,10 @@ export function archiveRoutes(deps: EdgeDeps): readonly Route[] {
       onEnd(fault) {
         compressor.kill();
         release();
-        if (fault instanceof GivenUpError) deps.logger.debug("An archive was given up", { jobId, why: fault.message });
-        else if (fault !== undefined) deps.logger.error("An archive could not be finished", { jobId, err: fault });
+        if (fault instanceof GivenUpError)
+          deps.logger.debug("An archive was given up", { job: jobId, reason: fault.message });
+        else if (fault !== undefined)
+          deps.logger.error("An archive could not be finished", { job: jobId, error: fault });
       },
     });
   };

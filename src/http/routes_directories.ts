@@ -1,10 +1,10 @@
 import type { Buffer } from "node:buffer";
+import { turnTaking } from "../files/turns.ts";
 import { completedJob, fileNotFound } from "./completed_job.ts";
 import { listDirectory, TooManyItemsError } from "./directory_listing.ts";
 import type { EdgeContext, EdgeDeps, Route } from "./edge.ts";
-import { openRequestedDirectory } from "./open_directory.ts";
 import { Refusal } from "./refusal.ts";
-import { turnTaking } from "./turns.ts";
+import { openRequestedDirectory } from "./requested_directory.ts";
 
 /** A listing with more items than this is refused. */
 export const MAX_LISTED_ITEMS = 100_000;

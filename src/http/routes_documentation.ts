@@ -91,7 +91,9 @@ export function documentationRoutes(deps: EdgeDeps): readonly Route[] {
     ["/api/docs", ready(page(SWAGGER_UI_PAGE))],
     ["/api/docs/start.js", ready(text(SWAGGER_UI_START, "text/javascript; charset=utf-8"))],
     ["/api/redoc", ready(page(REDOC_PAGE))],
-    ...PACKAGE_FILES.map(([path, name, file, type]) => [path, once(() => readPackageFile(name, file, type))] as const),
+    ...PACKAGE_FILES.map(
+      ([path, name, file, type]) => [path, once(() => readPackageFile(name, file, type, deps.bundledFile))] as const,
+    ),
   ]);
   return [...contents].map(([path, content]) => ({
     method: "GET",
@@ -104,8 +106,15 @@ function text(content: string, contentType: string, headers: Readonly<Record<str
   return staticContent(Buffer.from(content), contentType, headers);
 }
 
-async function readPackageFile(packageName: string, file: string, contentType: string): Promise<StaticContent> {
+async function readPackageFile(
+  packageName: string,
+  file: string,
+  contentType: string,
+  bundled: EdgeDeps["bundledFile"],
+): Promise<StaticContent> {
   try {
+    const content = await bundled?.(`${packageName}/${file}`);
+    if (content !== undefined) return staticContent(Buffer.from(content), contentType);
     const directory = dirname(createRequire(import.meta.url).resolve(`${packageName}/package.json`));
     return staticContent(await readFile(join(directory, file)), contentType);
   } catch (error) {

@@ -7,13 +7,14 @@ import type { JobId } from "../core/ids.ts";
 import type { Job } from "../core/job.ts";
 import type { JsonObject } from "../core/json.ts";
 import { TemplateRenderError } from "../core/template/errors.ts";
+import { parseJsonWithFloats } from "../core/template/variables.ts";
+import type { Clock } from "../ports/clock.ts";
 import type { CommandOutput, CommandResult } from "../ports/command_runner.ts";
 import { jsonAnswer } from "./answer.ts";
 import { completedJob, fileNotFound } from "./completed_job.ts";
 import type { EdgeContext, EdgeDeps, Route } from "./edge.ts";
 import { type EmbeddedFile, embeddedFiles, writeEmbeddedFiles } from "./embedded_files.ts";
 import { decodeUtf8, parseJson } from "./json_body.ts";
-import { oneAtATime } from "./one_at_a_time.ts";
 import { jobNotFound } from "./parameter_check.ts";
 import { invalidParameters, Refusal } from "./refusal.ts";
 import { readBody } from "./request_body.ts";
@@ -38,8 +39,7 @@ const LOAD_RETRY_AFTER_S = "30";
  * Commands of one job run one after the other: a request waits for its turn as long as its command may run.
  */
 export function interactiveRoutes(deps: EdgeDeps): readonly Route[] {
-  const { applications, runner, environment, maxLoad, load } = deps.interactive;
-  const turns = oneAtATime<JobId>(deps.clock);
+  const { applications, runner, environment, maxLoad, load, turns } = deps.interactive;
 
   const runInJob = async (c: EdgeContext): Promise<Response> => {
     const { job, username } = await completedJob(c, deps, () => undefined);
@@ -48,8 +48,8 @@ export function interactiveRoutes(deps: EdgeDeps): readonly Route[] {
       throw unavailable("Machine load is too high, please try again later.", LOAD_RETRY_AFTER_S);
     }
     checkJobApplication(application, job);
-    const body = validBody(application, await receiveBody(c.req.raw));
-    const files = embeddedFiles(application.inputSchema, body);
+    const body = validBody(application, await receiveBody(c.req.raw, deps.clock));
+    const files = embeddedFiles(application.inputSchema, body.values);
 
     const signal = c.req.raw.signal;
     const leave = await turns.enter(job.id, application.timeoutS * 1000, signal);
@@ -89,15 +89,15 @@ export function interactiveRoutes(deps: EdgeDeps): readonly Route[] {
 
   async function runWith(
     files: readonly EmbeddedFile[],
-    body: JsonObject,
+    { values, floats }: Body,
     application: InteractiveApplication,
     cwd: string,
     signal: AbortSignal,
   ): Promise<CommandResult> {
-    if (files.length === 0) return run(body);
+    if (files.length === 0) return run(values);
     const written = await writeEmbeddedFiles(deps.jobs.uploadDir, files);
     try {
-      return await run({ ...body, ...written.paths });
+      return await run({ ...values, ...written.paths });
     } finally {
       await written.remove();
     }
@@ -105,7 +105,7 @@ export function interactiveRoutes(deps: EdgeDeps): readonly Route[] {
     async function run(variables: JsonObject): Promise<CommandResult> {
       const command = {
         program: "/bin/sh",
-        args: ["-c", renderedCommand(application, variables)],
+        args: ["-c", renderedCommand(application, variables, floats)],
         cwd,
         environment,
         timeoutMs: application.timeoutS * 1000,
@@ -131,19 +131,30 @@ function checkJobApplication({ jobApplication }: InteractiveApplication, job: Jo
   throw new Refusal(422, `Job was run with application ${actual}, not with ${wanted}`);
 }
 
-async function receiveBody(request: Request): Promise<string> {
-  const text = decodeUtf8(await readBody(request, MAX_BODY_BYTES));
+async function receiveBody(request: Request, clock: Clock): Promise<string> {
+  const text = decodeUtf8(await readBody(request, MAX_BODY_BYTES, clock));
   if (text.trim() !== "") return text;
   throw invalidParameters([{ loc: ["body"], msg: "field required", type: "value_error.missing" }]);
 }
 
-function validBody(application: InteractiveApplication, text: string): JsonObject {
+/** What the template gets to see of a request. */
+interface Body {
+  readonly values: JsonObject;
+  /** Where whole numbers were written as floats: Jinja2 writes `1.0` for those. */
+  readonly floats: ReadonlySet<string>;
+}
+
+function validBody(application: InteractiveApplication, text: string): Body {
   const validation = application.validateBody(parseJson(text));
-  if (validation.isValid) return validation.value;
+  if (validation.isValid) return { values: validation.value, floats: parseJsonWithFloats(text).floats };
   throw new Refusal(422, validation.violations.join("; "));
 }
 
-function renderedCommand({ command }: InteractiveApplication, variables: JsonObject): string {
+function renderedCommand(
+  { command }: InteractiveApplication,
+  variables: JsonObject,
+  floats: ReadonlySet<string>,
+): string {
   const line = renderOrRefuse();
   if (line.includes("\0")) throw new Refusal(422, "Values must not contain NUL characters");
   if (Buffer.byteLength(line) > MAX_COMMAND_BYTES) {
@@ -153,7 +164,7 @@ function renderedCommand({ command }: InteractiveApplication, variables: JsonObj
 
   function renderOrRefuse(): string {
     try {
-      return command.render(variables);
+      return command.render(variables, floats);
     } catch (error) {
       if (error instanceof TemplateRenderError) throw new Refusal(422, error.message, { cause: error });
       throw error;

@@ -4,7 +4,7 @@ import { type FileHandle, open } from "node:fs/promises";
 import { join } from "node:path";
 import { type ByteSource, fileSource, memorySource } from "./byte_source.ts";
 
-/** What is smaller stays in memory; more is written in pieces of at least this size. */
+/** What is smaller stays in memory; more is written in pieces of this size. */
 const MEMORY_BYTES = 262_144;
 
 /**
@@ -13,8 +13,9 @@ const MEMORY_BYTES = 262_144;
  */
 export class Spool {
   readonly #directory: string;
-  #pending: Uint8Array[] = [];
-  #pendingBytes = 0;
+  /** The same piece of memory again and again: what is thrown away during an upload is collected late. */
+  #buffer = Buffer.alloc(0);
+  #filled = 0;
   #written = 0;
   #file: FileHandle | undefined;
 
@@ -24,19 +25,19 @@ export class Spool {
   }
 
   get size(): number {
-    return this.#written + this.#pendingBytes;
+    return this.#written + this.#filled;
   }
 
-  /** Takes `bytes`, which the caller must not change any more. @returns a promise to wait for when the disk is asked */
+  /** Takes a copy of `bytes`. @returns a promise to wait for when the disk is asked */
   write(bytes: Uint8Array): Promise<void> | undefined {
-    this.#pending.push(bytes);
-    this.#pendingBytes += bytes.length;
-    return this.#pendingBytes < MEMORY_BYTES ? undefined : this.#flush();
+    if (this.#filled + bytes.length > MEMORY_BYTES) return this.#writeThrough(bytes);
+    this.#take(bytes);
+    return undefined;
   }
 
   /** To be called after the last write. The source works until {@link Spool.close}. */
   async finish(): Promise<ByteSource> {
-    if (this.#file === undefined) return memorySource(Buffer.concat(this.#pending));
+    if (this.#file === undefined) return memorySource(this.#buffer.subarray(0, this.#filled));
     await this.#flush();
     return fileSource(this.#file, this.#written);
   }
@@ -45,21 +46,40 @@ export class Spool {
   async close(): Promise<void> {
     const file = this.#file;
     this.#file = undefined;
-    this.#pending = [];
-    this.#pendingBytes = 0;
+    this.#buffer = Buffer.alloc(0);
+    this.#filled = 0;
     await file?.close();
+  }
+
+  async #writeThrough(bytes: Uint8Array): Promise<void> {
+    for (let taken = 0; taken < bytes.length; ) {
+      const piece = bytes.subarray(taken, taken + MEMORY_BYTES - this.#filled);
+      this.#take(piece);
+      taken += piece.length;
+      if (this.#filled === MEMORY_BYTES) await this.#flush();
+    }
+  }
+
+  #take(bytes: Uint8Array): void {
+    const filled = this.#filled + bytes.length;
+    if (filled > this.#buffer.length) {
+      const larger = Buffer.allocUnsafeSlow(Math.min(MEMORY_BYTES, Math.max(filled, this.#buffer.length * 2)));
+      larger.set(this.#buffer.subarray(0, this.#filled));
+      this.#buffer = larger;
+    }
+    this.#buffer.set(bytes, this.#filled);
+    this.#filled = filled;
   }
 
   async #flush(): Promise<void> {
     this.#file ??= await openNameless(this.#directory);
-    let left = this.#pending;
-    this.#pending = [];
-    this.#pendingBytes = 0;
-    while (left.length > 0) {
-      const { bytesWritten } = await this.#file.writev(left, this.#written);
+    let done = 0;
+    while (done < this.#filled) {
+      const { bytesWritten } = await this.#file.write(this.#buffer, done, this.#filled - done, this.#written);
+      done += bytesWritten;
       this.#written += bytesWritten;
-      left = behind(left, bytesWritten);
     }
+    this.#filled = 0;
   }
 }
 
@@ -73,15 +93,4 @@ async function openNameless(directory: string): Promise<FileHandle> {
   } finally {
     rmdirSync(holder);
   }
-}
-
-/** What of `chunks` is left after their first `count` bytes. */
-function behind(chunks: readonly Uint8Array[], count: number): Uint8Array[] {
-  let skip = count;
-  const left: Uint8Array[] = [];
-  for (const chunk of chunks) {
-    if (skip < chunk.length) left.push(chunk.subarray(skip));
-    skip = Math.max(0, skip - chunk.length);
-  }
-  return left;
 }

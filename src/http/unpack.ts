@@ -2,9 +2,9 @@ import { closeSync, mkdirSync, openSync, writeSync } from "node:fs";
 import { type FileHandle, open } from "node:fs/promises";
 import { pipeline } from "node:stream/promises";
 import { crc32, createInflateRaw, inflateRawSync } from "node:zlib";
+import type { Turns } from "../files/turns.ts";
 import type { ByteSource } from "./byte_source.ts";
 import { Refusal } from "./refusal.ts";
-import type { Turns } from "./turns.ts";
 import { notAnArchive, type ZipIndex, type ZipMember } from "./zip_index.ts";
 import { refused } from "./zip_path.ts";
 
@@ -24,8 +24,7 @@ const IN_ZIP64 = 0xffffffff;
  * Unpacks an archive into an empty directory. Files are readable for all, and executable when their owner could
  * execute them; times are not kept. Data is checked on the way: sizes, checksums, and that no two entries overlap.
  *
- * @throws {Refusal} 422 for a damaged or lying archive, 507 when the disk is full; what was written so far is the
- *   caller's to remove
+ * @throws {Refusal} 422 for a damaged or lying archive; what was written so far is the caller's to remove
  */
 export async function unpack(source: ByteSource, index: ZipIndex, directory: string, turns: Turns): Promise<void> {
   try {
@@ -119,7 +118,8 @@ async function unpackLarge(
 ): Promise<void> {
   const file = await open(path, "wx", mode);
   try {
-    const packed = source.stream(start, member.compressedSize);
+    // Inflating happens on another thread, which must not find other bytes in a piece than it was given.
+    const packed = source.stream(start, member.compressedSize, !member.isCompressed);
     const writer = checkedWriter(file, member);
     if (!member.isCompressed) return await writer(packed);
     await pipeline(packed, createInflateRaw({ chunkSize: PIECE_BYTES }), writer);
@@ -158,9 +158,6 @@ function refusalOf(error: unknown): Refusal | undefined {
     case "EEXIST":
       // E.g. on a file system that does not tell upper from lower case.
       return new Refusal(422, "Two archive entries have the same name", { cause: error });
-    case "ENOSPC":
-    case "EDQUOT":
-      return new Refusal(507, "Not enough space for the upload", { cause: error });
     default:
       return undefined;
   }

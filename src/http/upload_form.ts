@@ -1,5 +1,6 @@
 import { Buffer } from "node:buffer";
 import { assertNever } from "../core/assert_never.ts";
+import type { Clock } from "../ports/clock.ts";
 import { MultipartError, type MultipartEvent, MultipartParser } from "./multipart.ts";
 import { decodeText, type PartHeader } from "./part_header.ts";
 import { Refusal } from "./refusal.ts";
@@ -29,6 +30,9 @@ export interface ReceiveOptions {
   /** Private directory for large uploads. */
   readonly uploadDir: string;
   readonly maxUploadBytes: number;
+  readonly clock: Clock;
+  /** Asked again and again, as not every client announces how much it sends; throws when the disk has too little left. */
+  checkFreeSpace(): Promise<void>;
 }
 
 /** Media types of a zip archive. */
@@ -38,14 +42,16 @@ const UPLOAD_PART = "upload";
 const MAX_PARTS = 1000;
 /** For all text fields together. */
 const MAX_TEXT_BYTES = 10_000_000;
+/** So much may come in before the free space is looked at again. */
+const SPACE_CHECK_BYTES = 16_000_000;
 /** What a body may have beside archive and text: headers of parts, and files that nobody asked for. */
 const MAX_OTHER_BYTES = 32_000_000;
 
 /**
  * Receives the form of a submission while it streams in. On success the archive is the caller's to close.
  *
- * @throws {Refusal} 400 for a body that is no multipart body or breaks off, 413 for one that is too large; nothing
- *   is left of it then
+ * @throws {Refusal} 400 for a body that is no multipart body or breaks off, 408 for one that does not go on, 413 for one
+ *   that is too large, and what `checkFreeSpace` throws; nothing is left of it then
  */
 export async function receiveForm(request: Request, options: ReceiveOptions): Promise<ReceivedForm> {
   const maxBytes = options.maxUploadBytes + MAX_TEXT_BYTES + MAX_OTHER_BYTES;
@@ -54,8 +60,13 @@ export async function receiveForm(request: Request, options: ReceiveOptions): Pr
   const collector = new FormCollector(options);
   try {
     let size = 0;
-    for await (const chunk of bodyChunks(request)) {
+    let nextCheckAt = SPACE_CHECK_BYTES;
+    for await (const chunk of bodyChunks(request, options.clock)) {
       size += chunk.length;
+      if (size >= nextCheckAt) {
+        nextCheckAt = size + SPACE_CHECK_BYTES;
+        await options.checkFreeSpace();
+      }
       if (size > maxBytes) throw new Refusal(413, `Request body is larger than ${maxBytes} bytes`);
       for (const event of parser.push(chunk)) {
         const slow = collector.take(event);

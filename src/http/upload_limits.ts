@@ -8,6 +8,8 @@ export interface UploadLimits {
   readonly maxEntries: number;
   /** Unpacked bytes per byte of the archive; judged only above {@link RATIO_JUDGED_ABOVE_BYTES} of unpacked bytes. */
   readonly maxRatio: number;
+  /** Two names must differ in more than case and Unicode form; such a refusal is a 422. Default: false. */
+  readonly wantsDistinctNames?: boolean;
 }
 
 /** Small archives of a well compressible file reach high ratios without doing harm. */

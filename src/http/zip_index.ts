@@ -1,10 +1,10 @@
 import { Buffer, isUtf8 } from "node:buffer";
 import { type Entry, fromRandomAccessReader, getFileNameLowLevel, RandomAccessReader, type ZipFile } from "yauzl";
 import { messageOf } from "../core/errors.ts";
+import type { Turns } from "../files/turns.ts";
 import type { ByteSource } from "./byte_source.ts";
 import { PathTree } from "./path_tree.ts";
 import { Refusal } from "./refusal.ts";
-import type { Turns } from "./turns.ts";
 import { RATIO_JUDGED_ABOVE_BYTES, type UploadLimits } from "./upload_limits.ts";
 import { checkedPath, refused } from "./zip_path.ts";
 
@@ -28,6 +28,8 @@ export interface ZipIndex {
   /** In the order in which they lie in the archive. */
   readonly files: readonly ZipMember[];
   readonly tree: PathTree;
+  /** Of all files together. */
+  readonly expandedBytes: number;
   /** Where file data has to end: the start of the central directory. */
   readonly dataEnd: number;
 }
@@ -51,7 +53,7 @@ const [TYPE_MASK, TYPE_REGULAR, TYPE_DIRECTORY] = [0o170000, 0o100000, 0o040000]
 export async function readZipIndex(source: ByteSource, limits: UploadLimits, turns: Turns): Promise<ZipIndex> {
   const directory = openCentralDirectory(source);
   if (directory.entryCount > limits.maxEntries) throw tooManyEntries(limits);
-  const tree = new PathTree();
+  const tree = new PathTree(limits.wantsDistinctNames);
   const files: ZipMember[] = [];
   let size = 0;
   for (let count = 0; count < directory.entryCount; count += 1) {
@@ -71,7 +73,7 @@ export async function readZipIndex(source: ByteSource, limits: UploadLimits, tur
   if (size > RATIO_JUDGED_ABOVE_BYTES && size > limits.maxRatio * source.size) {
     throw new Refusal(413, `Archive expands to more than ${limits.maxRatio} times its size`);
   }
-  return { files: inArchiveOrder(files), tree, dataEnd: directory.start };
+  return { files: inArchiveOrder(files), tree, expandedBytes: size, dataEnd: directory.start };
 }
 
 /** The refusal of something that is no zip archive, or a damaged one. */

@@ -1,6 +1,15 @@
 /** Facts beside a log line. Values must not hold secrets. */
 export type LogFields = Readonly<Record<string, unknown>>;
 
+/** Changes what a log takes while it is in use. */
+export interface LogLevelControl {
+  get(): string;
+  /** Most severe first. */
+  readonly levels: readonly string[];
+  /** @param level one of `levels` */
+  set(level: string): void;
+}
+
 /** Structured log; one line per event. */
 export interface Logger {
   debug(message: string, fields?: LogFields): void;

@@ -1,5 +1,8 @@
 import type { AttemptTag, SchedulerJobId } from "../core/ids.ts";
 import type { SchedulerStatus } from "../core/job.ts";
+import type { JobResources } from "../core/job_resources.ts";
+import type { FilePart } from "./file_system.ts";
+import type { ProbeFinding } from "./probe.ts";
 
 /** What a scheduler has to run. */
 export interface JobDescription {
@@ -9,6 +12,31 @@ export interface JobDescription {
   readonly command: string;
   readonly application: string;
   readonly submitter: string;
+  /** For schedulers that hand out resources. */
+  readonly resources: JobResources;
+}
+
+/** A worker that takes jobs of a scheduler, as it tells about itself. */
+export interface PerformerPresence {
+  /** Unique among those of its scheduler. */
+  readonly name: string;
+  readonly host: string;
+  readonly pid: number;
+  /** Version of Bartender. */
+  readonly release: string;
+  /** Milliseconds since 1970, by its own clock. */
+  readonly sinceMs: number;
+  readonly capacity: number;
+  readonly running: number;
+  /** True when it takes no more jobs. */
+  readonly isDraining: boolean;
+}
+
+/** Nobody answers. */
+export interface Absence {
+  readonly reason: string;
+  /** Milliseconds since 1970. */
+  readonly sinceMs: number;
 }
 
 /** Told about a change of one job, as soon as the scheduler knows. */
@@ -19,6 +47,8 @@ export type StatusListener = (id: SchedulerJobId, status: SchedulerStatus) => vo
  *
  * In the job's directory it leaves `stdout.txt`, `stderr.txt` (created at start, filled while running) and
  * `returncode` (decimal exit status without newline; negative when ended by that signal).
+ *
+ * A job whose command was lost without its own or our doing has `ended` with `isInterrupted`, once nothing of it is left.
  *
  * Every method throws {@link SchedulerUnavailableError} when no definite answer could be had, and any method
  * may be called again with the same arguments.
@@ -52,6 +82,24 @@ export interface Scheduler {
   forget?(id: SchedulerJobId): Promise<void>;
   /** For schedulers that can push: calls `listener` on every change. @returns a function that ends it. */
   listen?(listener: StatusListener): () => void;
+  /**
+   * For logs of running jobs, where only the machine that runs the command has them, see {@link FileSystem.readFrom}.
+   *
+   * @returns undefined when that machine does not answer, or has no such file yet; they may be where the file system says
+   */
+  readFrom?(
+    id: SchedulerJobId,
+    fileName: string,
+    fromByte: number,
+    maxBytes: number,
+    signal: AbortSignal,
+  ): Promise<FilePart | undefined>;
+  /** Defined while it is known, without a question, that nobody answers. Left out where only a question can tell. */
+  absence?(): Absence | undefined;
+  /** For admins: tries what jobs will need, without running one. Does not throw; what fails is a finding. */
+  probe?(signal: AbortSignal): Promise<readonly ProbeFinding[]>;
+  /** For schedulers whose jobs are run by workers elsewhere: those that are there at this moment. */
+  performers?(signal: AbortSignal): Promise<readonly PerformerPresence[]>;
   /** Lets go of connections and timers; running jobs are left alone. Idempotent. */
   close(): Promise<void>;
 }

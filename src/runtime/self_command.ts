@@ -1,9 +1,20 @@
+import { basename } from "node:path";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
+
+/** Where Bun shows what is inside a single executable. */
+const BUNDLE = "/$bunfs/";
+
+/** First argument of a single executable that is to run another module than the command line. */
+export const BUNDLED_MODULE = "--bundled-module=";
 
 /** How to start this very program once more: executable, then its first arguments. */
 export function selfCommand(mainModuleUrl: string): readonly [string, ...string[]] {
   const main = fileURLToPath(mainModuleUrl);
+  // All modules of a single executable have the place of the executable; others are asked for by their names.
+  if (main.startsWith(BUNDLE)) {
+    return main.endsWith(".ts") ? [process.execPath, `${BUNDLED_MODULE}${basename(main, ".ts")}`] : [process.execPath];
+  }
   if ("Deno" in globalThis) return [process.execPath, "run", "--allow-all", main];
   return [process.execPath, "--no-env-file", main];
 }

@@ -1,3 +1,5 @@
+import { hasRoomForPeers, servePeers, withUmask } from "./peer_sockets.ts";
+
 /**
  * Serving HTTP: one of the few places where Bun and Deno differ. Only the part of each API that is used here is
  * described, so that the file type-checks under both.
@@ -30,6 +32,12 @@ export interface HttpServer {
   stop(graceMs: number): Promise<void>;
 }
 
+/** A server on a Unix socket. */
+export interface SocketServer {
+  /** As {@link HttpServer.stop}; the socket is gone then. */
+  stop(graceMs: number): Promise<void>;
+}
+
 interface BunServer {
   readonly port: number;
   requestIP(request: Request): { readonly address: string } | null;
@@ -44,8 +52,16 @@ interface BunRuntime {
     readonly port: number;
     readonly idleTimeout: number;
     readonly maxRequestBodySize: number;
+    readonly development: boolean;
+    readonly reusePort: boolean;
     readonly fetch: (request: Request, server: BunServer) => Response | Promise<Response>;
   }): BunServer;
+  serve(options: {
+    readonly unix: string;
+    readonly idleTimeout: number;
+    readonly development: boolean;
+    readonly fetch: (request: Request) => Response | Promise<Response>;
+  }): Pick<BunServer, "stop">;
 }
 
 interface DenoServer {
@@ -66,6 +82,10 @@ interface DenoRuntime {
       request: Request,
       info: { readonly remoteAddr: { readonly hostname?: string } },
     ) => Response | Promise<Response>,
+  ): DenoServer;
+  serve(
+    options: { readonly path: string; readonly signal: AbortSignal; readonly onListen: () => void },
+    handler: (request: Request) => Response | Promise<Response>,
   ): DenoServer;
 }
 
@@ -91,6 +111,46 @@ export function serveHttp(
   throw new Error("Bartender runs on Bun or Deno");
 }
 
+/**
+ * Listens on a Unix socket that nobody but the owner and the group can connect to. The path must be free.
+ *
+ * @param handler told the account at the other end, where that is known
+ * @throws when the path cannot be used; the message names it
+ */
+export async function serveSocket(
+  path: string,
+  handler: (request: Request, peerUid: number | undefined) => Response | Promise<Response>,
+): Promise<SocketServer> {
+  const { Bun, Deno } = globalThis as unknown as { readonly Bun?: BunRuntime; readonly Deno?: DenoRuntime };
+  try {
+    if (Bun !== undefined) {
+      const serve = (unix: string, uid: number | undefined): SocketServer => {
+        const fetch = (request: Request) => handler(request, uid);
+        const server = Bun.serve({ unix, idleTimeout: 0, development: false, fetch });
+        return { stop: once((graceMs) => withDeadline(server.stop(false), graceMs, () => server.stop(true))) };
+      };
+      if (!hasRoomForPeers(path)) return withUmask(0o117, () => serve(path, undefined));
+      const server = await servePeers(path, serve);
+      return { stop: once((graceMs) => server.stop(graceMs)) };
+    }
+    if (Deno !== undefined) {
+      const abort = new AbortController();
+      const server = withUmask(0o117, () =>
+        Deno.serve({ path, signal: abort.signal, onListen: () => undefined }, (request) => handler(request, undefined)),
+      );
+      const force = (): Promise<void> => {
+        abort.abort();
+        return server.finished;
+      };
+      return { stop: once((graceMs) => withDeadline(server.shutdown(), graceMs, force)) };
+    }
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new Error(`Cannot listen on the socket ${path}: ${reason}`, { cause: error });
+  }
+  throw new Error("Bartender runs on Bun or Deno");
+}
+
 function serveOnBun(
   bun: BunRuntime,
   address: { readonly hostname: string; readonly port: number },
@@ -100,6 +160,10 @@ function serveOnBun(
     ...address,
     idleTimeout: 120,
     maxRequestBodySize: Number.MAX_SAFE_INTEGER,
+    // Otherwise the source of whatever broke a body off is printed into the log.
+    development: false,
+    // Without development Bun lets processes share a port, and each would get some of the requests.
+    reusePort: false,
     async fetch(request, self) {
       // A handler may take as long as it needs; only idle connections between requests time out.
       self.timeout(request, 0);

@@ -16,6 +16,11 @@ export function onStopSignals(stop: (signal: string) => void, again: (signal: st
   };
 }
 
+/** Calls `reload` on each `SIGHUP`, which otherwise ends the process. */
+export function onReloadSignal(reload: () => void): void {
+  process.on("SIGHUP", reload);
+}
+
 /**
  * Reports what nobody caught and then ends the process: carrying on in an unknown state would be worse than a
  * restart. Must be installed before anything else runs.

@@ -1,11 +1,13 @@
 import { describe, expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
+import { jobName } from "../../actors/messages.ts";
 import { StoreUnavailableError } from "../../src/core/errors.ts";
 import { schedulerJobId } from "../../src/core/ids.ts";
 import { type Job, type Phase, schedulerJobIdOf } from "../../src/core/job.ts";
+import type { FileSystem } from "../../src/ports/file_system.ts";
 import type { JobStore } from "../../src/ports/job_store.ts";
-import { actorWorld } from "../support/actor_world.ts";
+import { actorWorld, LOCAL_FILES } from "../support/actor_world.ts";
 import { controlledScheduler } from "../support/controlled_scheduler.ts";
 import { SUCCEEDED } from "../support/job_builder.ts";
 
@@ -25,9 +27,15 @@ function bindAll(store: JobStore): JobStore {
   return {
     instanceId: store.instanceId,
     insert: (...args) => store.insert(...args),
+    insertOnce: (...args) => store.insertOnce(...args),
+    keyed: (...args) => store.keyed(...args),
+    hasAtLeast: (...args) => store.hasAtLeast(...args),
     get: (...args) => store.get(...args),
     list: (...args) => store.list(...args),
     unfinished: (...args) => store.unfinished(...args),
+    finishedBefore: (...args) => store.finishedBefore(...args),
+    finishedApplications: () => store.finishedApplications(),
+    ids: (...args) => store.ids(...args),
     save: (...args) => store.save(...args),
     rename: (...args) => store.rename(...args),
     remove: (...args) => store.remove(...args),
@@ -71,7 +79,10 @@ describe("a planted fault in a job's actor", () => {
       return { ...failing, save: (job, nowMs) => (job.id === 1 ? failing : store).save(job, nowMs) };
     };
     await using world = await actorWorld({ destinations: { here: { scheduler } }, wrapStore });
-    const [poisoned, healthy] = [await world.submit(), await world.submit()];
+    const poisoned = await world.submit();
+    // Otherwise the other job may be the first to reach the one slot, and nothing ends it.
+    await world.until(poisoned.id, "submitting");
+    const healthy = await world.submit();
     expect((await world.pass(poisoned.id, "finished")).progress).toMatchObject({
       outcome: { isOk: false, reason: "Bartender gave the job up after repeated faults: planted fault" },
     });
@@ -113,5 +124,41 @@ describe("a store that is away", () => {
     expect(world.events.filter(({ type }) => type !== "dead_letter" && JSON.stringify(type).includes("crash"))).toEqual(
       [],
     );
+  });
+
+  test("in the middle of a removal is asked again, but the destination is not: the row may be gone for good", async () => {
+    let removals = 0;
+    const fileSystem: FileSystem = {
+      ...LOCAL_FILES,
+      isStaged: true,
+      async remove() {
+        removals += 1;
+      },
+    };
+    let isLost = false;
+    const wrapStore = (store: JobStore): JobStore => ({
+      ...bindAll(store),
+      async remove(id) {
+        await store.remove(id);
+        if (isLost) return;
+        isLost = true;
+        throw new StoreUnavailableError("the answer was lost");
+      },
+    });
+    const scheduler = controlledScheduler();
+    await using world = await actorWorld({ destinations: { there: { scheduler, fileSystem } }, wrapStore });
+    const job = await world.submit();
+    const queued = await world.pass(job.id, "queued");
+    scheduler.end(schedulerJobIdOf(queued.progress) ?? schedulerJobId("none"), SUCCEEDED);
+    await world.pass(job.id, "finished");
+    removals = 0;
+    const deleted = world.service.remove(job.id, "alice");
+    await world.eventually(() => isLost);
+    await world.eventually(async () => {
+      await world.clock.advance(100);
+      return world.system.find(jobName(job.id)) === undefined;
+    });
+    expect(await deleted).toBe("deleted");
+    expect(removals).toBe(1);
   });
 });

@@ -67,6 +67,24 @@ describe("a job", () => {
     await t.world.eventually(() => t.scheduler.forgotten.length === 1);
   });
 
+  test("has times that only move forward, also when the clock of the machine is set back", async () => {
+    await using t = await setup();
+    const job = await t.world.submit();
+    const id = await withScheduler(t.world, job);
+    t.world.clock.step(-3_600_000);
+    t.scheduler.start(id);
+    await t.world.until(job.id, "running");
+    await t.world.restart();
+    t.world.clock.step(-3_600_000);
+    t.scheduler.end(id, SUCCEEDED);
+    const ended = await t.world.pass(job.id, "finished");
+    const times = [ended.createdOnMs, ended.submittedOnMs, ended.startedOnMs, ended.updatedOnMs];
+    expect(times.toSorted((a, b) => Number(a) - Number(b))).toEqual(times);
+    expect(ended.finishedOnMs).toBe(ended.updatedOnMs);
+    const history = (await t.world.store.history(job.id)).map(({ onMs }) => onMs);
+    expect(history.toSorted((a, b) => a - b)).toEqual(history);
+  });
+
   test("whose command fails ends in error with its return code", async () => {
     await using t = await setup();
     const job = await t.world.submit();
@@ -373,12 +391,34 @@ describe("a deletion", () => {
 });
 
 describe("JobService", () => {
-  test("submit() leaves neither row nor directory when the job's directory exists already", async () => {
+  test("submit() leaves directories alone that a restored database does not know, and takes the next free number", async () => {
+    await using t = await setup();
+    for (const taken of ["1", "2"]) mkdirSync(join(t.world.jobRootDir, taken));
+    expect((await t.world.submit()).id).toBe(jobId(3));
+    for (const taken of [1, 2]) {
+      expect(await t.world.store.get(jobId(taken))).toBeUndefined();
+      expect(readdirSync(join(t.world.jobRootDir, String(taken)))).toEqual([]);
+    }
+  });
+
+  test("submitOnce() does so, too, and keeps its key", async () => {
     await using t = await setup();
     mkdirSync(join(t.world.jobRootDir, "1"));
-    await expect(t.world.submit()).rejects.toThrow("Directory of job 1 exists already");
+    const once = { key: "k", digest: "d" };
+    const upload = (name: string) => {
+      mkdirSync(join(t.world.uploadDir, name));
+      return { name: "input.zip", application: "echo", submitter: "alice", parameters: {}, upload: name };
+    };
+    const first = await t.world.service.submitOnce(upload("first"), once);
+    expect(first).toMatchObject({ type: "submitted", job: { id: 2 } });
+    expect(await t.world.service.submitOnce(upload("second"), once)).toMatchObject({ type: "known" });
+  });
+
+  test("submit() leaves no row when the upload is lost", async () => {
+    await using t = await setup();
+    const job = { name: "x", application: "echo", submitter: "alice", parameters: {}, upload: "lost" };
+    await expect(t.world.service.submit(job)).rejects.toThrow("Upload of job 1 is lost");
     expect(await t.world.store.get(jobId(1))).toBeUndefined();
-    expect(readdirSync(join(t.world.jobRootDir, "1"))).toEqual([]);
   });
 
   test("shows a job to its submitter only", async () => {
@@ -386,7 +426,7 @@ describe("JobService", () => {
     const job = await t.world.submit("alice");
     expect((await t.world.service.get(job.id, "alice"))?.id).toBe(job.id);
     expect(await t.world.service.get(job.id, "bob")).toBeUndefined();
-    expect(await t.world.service.list("bob", 10, 0)).toEqual([]);
+    expect(await t.world.service.list({ submitter: "bob", limit: 10, offset: 0 })).toEqual([]);
     expect(await t.world.service.rename(job.id, "bob", "mine")).toBe(false);
     expect(await t.world.service.rename(job.id, "alice", "mine")).toBe(true);
     expect((await t.world.service.get(job.id, "alice"))?.name).toBe("mine");
@@ -399,5 +439,29 @@ describe("JobService", () => {
     await t.world.service.rename(job.id, "alice", "my protein");
     t.scheduler.end(id, SUCCEEDED);
     expect((await t.world.until(job.id, "finished")).name).toBe("my protein");
+  });
+
+  test("asks less and less while nothing changes, and soon again when a job comes or changes", async () => {
+    await using t = await setup({ canPush: false });
+    const first = await t.world.submit();
+    const id = await withScheduler(t.world, first);
+    const asked = async (afterMs: number): Promise<number> => {
+      for (let ms = 0; ms < afterMs; ms += 500) {
+        await t.world.clock.advance(500);
+        // The answer sets the pace of the next question.
+        const { statuses } = t.scheduler.calls;
+        await t.world.eventually(() => t.scheduler.calls.statuses === statuses);
+      }
+      return t.scheduler.calls.statuses;
+    };
+    expect(await asked(5_000)).toBe(1);
+    const quiet = await asked(600_000);
+    expect(quiet).toBeLessThan(25);
+    expect(quiet).toBeGreaterThan(8);
+    await t.world.submit();
+    await t.world.eventually(() => t.scheduler.submitted.length === 2);
+    expect(await asked(5_000)).toBe(quiet + 1);
+    t.scheduler.end(id, SUCCEEDED);
+    await t.world.pass(first.id, "finished");
   });
 });

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { existsSync, mkdirSync, readdirSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { runCheckConfig } from "../../src/cli/check_config.ts";
+import { type DestinationProbe, runCheckConfig } from "../../src/cli/check_config.ts";
 import { readEnvironment } from "../../src/config/environment.ts";
 import { configJsonSchemaText } from "../../src/config/json_schema.ts";
 import { tempDir } from "../support/temp_dir.ts";
@@ -13,9 +13,11 @@ interface Run {
   readonly config?: string;
   readonly schema?: boolean;
   readonly variables?: Readonly<Record<string, string>>;
+  /** What is found at the destinations; with it, they are tried. */
+  readonly probes?: readonly DestinationProbe[];
 }
 
-async function run({ files = {}, config, schema = false, variables = {} }: Run) {
+async function run({ files = {}, config, schema = false, variables = {}, probes }: Run) {
   using dir = tempDir();
   for (const [file, text] of Object.entries(files)) {
     mkdirSync(dirname(join(dir.path, file)), { recursive: true });
@@ -27,12 +29,16 @@ async function run({ files = {}, config, schema = false, variables = {} }: Run) 
   let stdout = "";
   let stderr = "";
   const status = await runCheckConfig(
-    { config, schema },
+    { config, schema, probe: probes !== undefined },
     {
       environment: read.environment,
       workingDirectory: dir.path,
+      credentialsDirectory: undefined,
       stdout: { write: (text) => (stdout += text) },
       stderr: { write: (text) => (stderr += text) },
+      async *probe() {
+        yield* probes ?? [];
+      },
     },
   );
   expect(readdirSync(dir.path, { recursive: true }).length).toBe(before);
@@ -118,15 +124,15 @@ applications:
     });
   });
 
-  test("warns about expressions that reach the shell without |q, and about what is not available yet", async () => {
+  test("warns about expressions that reach the shell without |q", async () => {
     const text = `applications:
   a:
     command_template: echo {{ x }}
     input_schema: {type: object}
 destinations:
   x:
-    scheduler: {type: slurm}
-    filesystem: {type: sftp, ssh_config: {hostname: h}}
+    scheduler: {type: dirac, storage_element: s}
+    filesystem: {type: dirac, storage_element: s, lfn_root: /v/user/a/ab/c}
 `;
     const { status, stdout, stderr } = await run({ files: { "config.yaml": text } });
     expect(status).toBe(0);
@@ -135,14 +141,22 @@ destinations:
     expect(lines[0]).toMatch(
       /^config\.yaml:3:23: warning: applications\.a\.command_template: .*\bx\b.* reaches the shell without \|q/,
     );
-    expect(lines.slice(1)).toEqual([
-      "config.yaml: warning: destinations.x.scheduler.type: slurm is not available yet in this version",
-      "config.yaml: warning: destinations.x.filesystem.type: sftp is not available yet in this version",
-      "",
-    ]);
+    expect(lines.slice(1)).toEqual([""]);
   });
 
   test("--schema prints the JSON Schema, whatever the configuration", async () => {
     expect(await run({ schema: true })).toEqual({ status: 0, stdout: configJsonSchemaText(), stderr: "" });
+  });
+
+  test("--probe shows what was seen at each destination, and fails with one of them", async () => {
+    const files = { "config.yaml": `job_root_dir: jobs\n${GOOD}` };
+    const good = { destination: "a", findings: [{ isOk: true, text: "All is well" }] };
+    const bad = { destination: "b", findings: [{ isOk: false, text: "No route to host" }] };
+    const fine = await run({ files, probes: [good] });
+    expect(fine.status).toBe(0);
+    expect(fine.stdout).toEndWith("a: ok   All is well\n");
+    const faulty = await run({ files, probes: [bad, good] });
+    expect(faulty.status).toBe(1);
+    expect(faulty.stdout).toEndWith("b: FAIL No route to host\na: ok   All is well\n");
   });
 });

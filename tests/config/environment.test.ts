@@ -33,9 +33,23 @@ describe("readEnvironment()", () => {
       isDatabaseEcho: false,
       publicKeyFile: "/nowhere/public_key.pem",
       configFile: undefined,
+      metrics: undefined,
+      consoleSocket: undefined,
     });
     expect(trustsForwardedFrom("127.0.0.1")).toBe(true);
     expect(trustsForwardedFrom("192.0.2.1")).toBe(false);
+  });
+
+  test("serves measures only when a port is given, and then to this machine unless a host is given", () => {
+    expect(environmentOf({ BARTENDER_METRICS_HOST: "0.0.0.0" }).metrics).toBeUndefined();
+    expect(environmentOf({ BARTENDER_METRICS_PORT: "9469" }).metrics).toEqual({ host: "127.0.0.1", port: 9469 });
+    expect(environmentOf({ BARTENDER_METRICS_PORT: "0", BARTENDER_METRICS_HOST: "::" }).metrics).toEqual({
+      host: "::",
+      port: 0,
+    });
+    expect(faultsOf({ BARTENDER_METRICS_PORT: "http" })).toEqual([
+      'BARTENDER_METRICS_PORT: expected a whole number from 0 to 65535, got "http"',
+    ]);
   });
 
   test("takes every variable", () => {

@@ -4,7 +4,6 @@ import { join } from "node:path";
 import { Ajv2020 } from "ajv/dist/2020.js";
 import fc from "fast-check";
 import { parse } from "yaml";
-import { unavailableFeatures } from "../../src/config/availability.ts";
 import { configJsonSchema, configJsonSchemaText } from "../../src/config/json_schema.ts";
 import { tempDir } from "../support/temp_dir.ts";
 import { configOf, faultLines, faultsOf, loadIn } from "./support/load_text.ts";
@@ -143,18 +142,6 @@ describe("configurations in use", () => {
     expect(command({ format: "x" })).toEqual([
       "format: 'x' is not one of ['bytes', 'kilobytes', 'megabytes', 'human']",
     ]);
-  });
-
-  test("what is not available yet is named", async () => {
-    const config = await configOf(EXAMPLES["one destination of each kind"]);
-    expect(unavailableFeatures(config)).toEqual([
-      "destinations.redis.scheduler.type: arq is not available yet in this version",
-      "destinations.cluster.scheduler.type: slurm is not available yet in this version",
-      "destinations.cluster.filesystem.type: sftp is not available yet in this version",
-      "destinations.grid.scheduler.type: dirac is not available yet in this version",
-      "destinations.grid.filesystem.type: dirac is not available yet in this version",
-    ]);
-    expect(unavailableFeatures(await configOf("applications: {wc: {command_template: wc}}"))).toEqual([]);
   });
 });
 

@@ -93,11 +93,11 @@ destination_pikcer: x
 zzzzzzz: 1
 `,
       [
-        "config.yaml:2:1: aplications: unknown key (known here: job_root_dir, applications, interactive_applications, destinations, destination_picker, limits, tokens, command_environment)",
+        "config.yaml:2:1: aplications: unknown key (known here: job_root_dir, applications, interactive_applications, destinations, destination_picker, keep_for, limits, tokens, command_environment)",
         'config.yaml:6:5: applications.wc.upload_need: unknown key (did you mean "upload_needs"?)',
         "config.yaml:7:5: applications.wc.command: unknown key",
         'config.yaml:12:5: interactive_applications.i.time_out: unknown key (did you mean "timeout"?)',
-        "config.yaml:15:5: destinations.x.schedular: unknown key (known here: scheduler, filesystem)",
+        "config.yaml:15:5: destinations.x.schedular: unknown key (known here: scheduler, filesystem,",
         'config.yaml:16:31: destinations.x.scheduler.slot: unknown key (did you mean "slots"?)',
         "config.yaml:17:31: destinations.x.filesystem.entry: unknown key (only for type sftp)",
         "config.yaml:19:56: destinations.y.scheduler.ssh_config.host_name: unknown key",
@@ -125,6 +125,9 @@ destinations:
   y:
     scheduler: {type: arq, job_timeout: P5M}
     filesystem: {type: dirac}
+  z:
+    scheduler: {type: slurm}
+    filesystem: {type: dirac, storage_element: s, lfn_root: /v/user/a/ab/c}
 destination_picker: custom.picker
 `,
       [
@@ -137,8 +140,8 @@ destination_picker: custom.picker
         'config.yaml:11:41: destinations.y.scheduler.job_timeout: expected seconds or an ISO 8601 duration such as PT12H, got "P5M" (invalid duration format: P5M means months, which have no fixed length; did you mean PT5M, minutes?)',
         "config.yaml:12:5: destinations.y.filesystem.lfn_root: required key is missing",
         "config.yaml:12:5: destinations.y.filesystem.storage_element: required key is missing",
-        "config.yaml:12:24: destinations.y.filesystem.type: arq jobs cannot use a dirac file system",
-        "config.yaml:13:21: destination_picker: Python modules cannot be loaded",
+        "config.yaml:15:24: destinations.z.filesystem.type: slurm jobs cannot use a dirac file system",
+        "config.yaml:16:21: destination_picker: Python modules cannot be loaded",
       ],
     );
   });
@@ -387,6 +390,8 @@ describe("destinations", () => {
     ['{type: slurm, time: "a\\nb"}', '36:time: "a\\nb" should be one line of text'],
     ["{type: slurm, extra_options: --nodes 1}", '45:extra_options: expected a list, got "--nodes 1"'],
     ['{type: slurm, extra_options: ["a\\nb"]}', '46:extra_options[0]: "a\\nb" should be one line of text'],
+    ["{type: slurm, extra_options: [--array=1-3]}", "46:extra_options[0]: --array would keep Bartender from following"],
+    ["{type: slurm, extra_options: [-M other]}", "46:extra_options[0]: -M would keep Bartender from following"],
     ["{type: slurm, submitter_as_account: maybe}", '52:submitter_as_account: expected true or false, got "maybe"'],
     ["{type: slurm, ssh_config: host}", '42:ssh_config: expected a map, got "host"'],
     ["{type: slurm, ssh_config: {}}", "30:ssh_config.hostname: required key is missing"],
@@ -432,6 +437,11 @@ describe("destinations", () => {
     ["{type: sftp}", "5:ssh_config: required key is missing"],
     ["{type: sftp, ssh_config: null}", "42:ssh_config: expected a map, got nothing"],
     ["{type: sftp, entry: '', ssh_config: {hostname: h}}", "37:entry: expected text, got nothing"],
+    ["{type: sftp, entry: jobs, ssh_config: {hostname: h}}", '37:entry: "jobs" should be an absolute path'],
+    [
+      "{type: sftp, ssh_config: {hostname: h, proxy_jump: 'u@gate:0'}}",
+      '68:ssh_config.proxy_jump: expected a host such as user@gateway.example.org:22, got "u@gate:0"',
+    ],
   ])("refuse filesystem %s", async (fileSystem, fault) => {
     const [, column, key, rest] = /^(\d+):([^\s:]+)(: .*)$/s.exec(fault) ?? [];
     await expectFaults(withDestination("{type: slurm}", fileSystem), [
@@ -476,6 +486,49 @@ describe("destinations", () => {
     ]);
   });
 
+  test("refuse two different proxies in one file", async () => {
+    const twoProxies = (scheduler: string, fileSystem: string): Promise<readonly string[]> =>
+      faultsOf(
+        withDestination(
+          `{type: dirac, storage_element: SE, ${scheduler}}`,
+          `{type: dirac, storage_element: SE, lfn_root: /VO/user/c/ci/, ${fileSystem}}`,
+        ),
+      );
+    const fault =
+      "destinations.x.filesystem.proxy: would be kept in the same file as the different destinations.x.scheduler.proxy; set `file` in one of them";
+    const asFault = [expect.stringContaining(fault)];
+    expect(await twoProxies("proxy: {group: a, file: /p}", "proxy: {group: b, file: /p}")).toEqual(asFault);
+    expect(await twoProxies("proxy: {password: a}", "proxy: {password: b}")).toEqual(asFault);
+    expect(await twoProxies("proxy: {group: a, file: ./p}", "proxy: {file: p}")).toEqual(asFault);
+    expect(await twoProxies("proxy: {group: a, file: /p}", "proxy: {file: /p, group: a}")).toEqual([]);
+    expect(await twoProxies("proxy: {group: a}", "proxy: {group: b}")).toEqual([]);
+    expect(await twoProxies("proxy: {group: a, file: /p}", "proxy: {group: b, file: /q}")).toEqual([]);
+    // The same path on another machine is another file.
+    const remote = "ssh_config: {hostname: h}, proxy: {group: b, file: /p}";
+    expect(await twoProxies("proxy: {group: a, file: /p}", remote)).toEqual([]);
+  });
+
+  test("refuse paths of proxies that only another machine could resolve", async () => {
+    const scheduler = "{type: dirac, storage_element: SE, ssh_config: {hostname: h}, proxy: {cert: ~/c, file: /p}}";
+    expect(
+      await faultsOf(withDestination(scheduler, "{type: dirac, storage_element: SE, lfn_root: /VO/user/c/ci/}")),
+    ).toEqual([
+      expect.stringContaining('destinations.x.scheduler.proxy.cert: expected an absolute path on h, got "~/c"'),
+    ]);
+  });
+
+  test.each(["sites: [a b]", "tags: ['x,y']", "platform: '\"'", 'storage_element: "a;b"'])(
+    "refuse what JDL cannot carry in {%s}",
+    async (entry) => {
+      const se = entry.startsWith("storage_element") ? entry : `storage_element: SE, ${entry}`;
+      expect(
+        await faultsOf(
+          withDestination(`{type: dirac, ${se}}`, "{type: dirac, storage_element: SE, lfn_root: /VO/user/c/ci/}"),
+        ),
+      ).toEqual([expect.stringContaining("should have only letters, digits and _.:/+@-")]);
+    },
+  );
+
   test("never tell secrets", async () => {
     const faults = [
       ...(await faultsOf(withDestination("{type: arq, redis_dsn: 'http://u:geheim@h'}"))),
@@ -505,8 +558,6 @@ describe("destinations", () => {
     ["{type: eager}", SFTP],
     ["{type: eager}", DIRAC],
     ["{type: slurm}", DIRAC],
-    ["{type: arq}", DIRAC],
-    ["{type: redis}", DIRAC],
     [GRID, "{type: local}"],
     [GRID, SFTP],
   ])("refuse the senseless pair %s and %s", async (scheduler, fileSystem) => {
@@ -522,6 +573,8 @@ describe("destinations", () => {
     ["{type: slurm}", SFTP],
     ["{type: arq}", "{type: local}"],
     ["{type: arq}", SFTP],
+    ["{type: arq}", DIRAC],
+    ["{type: redis}", DIRAC],
     [GRID, DIRAC],
   ])("take the sensible pair %s and %s", async (scheduler, fileSystem) => {
     await expectFaults(withDestination(scheduler, fileSystem), []);

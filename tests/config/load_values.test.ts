@@ -2,11 +2,18 @@ import { describe, expect, test } from "bun:test";
 import { existsSync, mkdirSync, readFileSync, realpathSync, symlinkSync, writeFileSync } from "node:fs";
 import { homedir, tmpdir } from "node:os";
 import { join, relative } from "node:path";
-import type { Config } from "../../src/config/config.ts";
+import type { Config, DestinationConfig } from "../../src/config/config.ts";
 import { tempDir } from "../support/temp_dir.ts";
 import { configOf, faultLines, loadIn, loadText, withDestination } from "./support/load_text.ts";
 
 const MINIMAL = "applications: {wc: {command_template: wc README.md}}\n";
+
+/** What a destination has that says nothing about faults. */
+const UNLESS_TOLD: Pick<DestinationConfig, "rules" | "backoff" | "poll"> = {
+  rules: { maxAttempts: 20, maxReruns: 0, maxRuntimeS: null, refusesWhenAway: false },
+  backoff: { initialMs: 1_000, factor: 2, maxMs: 300_000, jitter: 0.3 },
+  poll: { shortestMs: 5_000, longestMs: 60_000 },
+};
 
 async function destinationOf(scheduler: string, fileSystem?: string) {
   const config = await configOf(withDestination(scheduler, fileSystem));
@@ -25,7 +32,9 @@ describe("loadConfig()", () => {
     expect(rest).toEqual({
       file: join(dir.path, "config.yaml"),
       interactiveApplications: new Map(),
-      destinations: new Map([["local", { scheduler: { type: "memory", slots: 1 }, fileSystem: { type: "local" } }]]),
+      destinations: new Map([
+        ["local", { scheduler: { type: "memory", slots: 1 }, fileSystem: { type: "local" }, ...UNLESS_TOLD }],
+      ]),
       destinationPicker: { kind: "builtin", name: "pick_first", text: "bartender.picker:pick_first" },
       jobRootDir: join(realpathSync(tmpdir()), "jobs"),
       limits: {
@@ -33,8 +42,17 @@ describe("loadConfig()", () => {
         maxExpandedBytes: 100_000_000_000,
         maxEntries: 1_000_000,
         maxRatio: 1000,
+        wantsDistinctNames: false,
         interactiveMaxLoad: 1,
+        submissionsPerMinute: undefined,
+        requestsPerMinute: undefined,
+        maxUnfinishedJobs: undefined,
+        maxStoredJobs: undefined,
+        minFreeBytes: 100_000_000,
+        maxStreams: 1000,
+        maxStreamsPerUser: 20,
       },
+      retention: { defaultMs: null, applicationMs: new Map() },
       tokens: { issuers: undefined, allowCookie: true, allowQuery: true },
       commandEnvironment: [],
     });
@@ -134,7 +152,11 @@ destinations:
 
   test("reads limits, tokens and command_environment", async () => {
     const config = await configOf(`${MINIMAL}
-limits: {max_upload_bytes: 1_000, max_expanded_bytes: '2000', max_entries: 3.9, max_ratio: 1.5, interactive_max_load: 2.5}
+limits:
+  {max_upload_bytes: 1_000, max_expanded_bytes: '2000', max_entries: 3.9, max_ratio: 1.5, distinct_names: yes,
+   interactive_max_load: 2.5,
+   submissions_per_minute: 10, requests_per_minute: 300, max_unfinished_jobs: 20, max_stored_jobs: 500, min_free_bytes: 0,
+   max_streams: 50, max_streams_per_user: 5}
 tokens: {issuers: [a, b], allow_cookie: no, allow_query: 'off'}
 command_environment: [LD_LIBRARY_PATH]
 `);
@@ -143,7 +165,15 @@ command_environment: [LD_LIBRARY_PATH]
       maxExpandedBytes: 2000,
       maxEntries: 3,
       maxRatio: 1.5,
+      wantsDistinctNames: true,
       interactiveMaxLoad: 2.5,
+      submissionsPerMinute: 10,
+      requestsPerMinute: 300,
+      maxUnfinishedJobs: 20,
+      maxStoredJobs: 500,
+      minFreeBytes: 0,
+      maxStreams: 50,
+      maxStreamsPerUser: 5,
     });
     expect(config.tokens).toEqual({ issuers: ["a", "b"], allowCookie: false, allowQuery: false });
     expect(config.commandEnvironment).toEqual(["LD_LIBRARY_PATH"]);
@@ -185,10 +215,24 @@ describe("destinations", () => {
       time: undefined,
       extraOptions: [],
       isSubmitterAccount: false,
+      account: undefined,
+      qos: undefined,
+      resources: {},
+      limits: {},
+      maxJobs: 10_000,
+    });
+    const sized = `{type: slurm, cpus: 2, memory: 4G, gpus: 1, max_cpus: 8, max_memory: 1000, max_gpus: 2, max_time: PT2H,
+      account: physics, qos: long, max_jobs: 50}`;
+    expect((await destinationOf(sized)).scheduler).toMatchObject({
+      account: "physics",
+      qos: "long",
+      resources: { cpus: 2, memoryMb: 4096, gpus: 1 },
+      limits: { cpus: 8, memoryMb: 1000, gpus: 2, timeS: 7200 },
+      maxJobs: 50,
     });
     const full = `{type: slurm, partition: 5, time: 1:30:00, extra_options: [--nodes 1, 7], submitter_as_account: yes,
       ssh_config: {hostname: h, port: 10022, username: u, password: 1234, private_key: keys/id, passphrase: p,
-        known_hosts: ~/hosts, host_key_checking: false}}`;
+        known_hosts: ~/hosts, host_key_checking: false, proxy_jump: 'me@gate:2222'}}`;
     expect((await destinationOf(full)).scheduler).toMatchObject({
       type: "slurm",
       partition: "5",
@@ -203,6 +247,7 @@ describe("destinations", () => {
         passphrase: "p",
         knownHostsFile: join(homedir(), "hosts"),
         isHostKeyChecked: false,
+        proxyJump: { username: "me", hostname: "gate", port: 2222 },
       },
     });
   });
@@ -219,6 +264,7 @@ describe("destinations", () => {
         passphrase: undefined,
         knownHostsFile: join(homedir(), ".ssh/known_hosts"),
         isHostKeyChecked: true,
+        proxyJump: undefined,
       },
     });
   });
@@ -240,14 +286,23 @@ describe("destinations", () => {
       queue: "arq:queue",
       maxJobs: 10,
       jobTimeoutS: 3600,
+      heartbeatTimeoutS: 30,
+      drainTimeoutS: undefined,
+      tls: { caFile: undefined, certFile: undefined, keyFile: undefined, serverName: undefined },
     });
-    const full = `{type: ${type}, redis_dsn: "rediss://u:p@h:6380/2", queue: large, max_jobs: 2, job_timeout: PT12H}`;
+    const full =
+      `{type: ${type}, redis_dsn: "rediss://u:p@h:6380/2", queue: large, max_jobs: 2, job_timeout: PT12H, ` +
+      "heartbeat_timeout: 60, drain_timeout: PT1M, " +
+      "tls: {ca: /etc/ca.pem, cert: /etc/c.pem, key: /etc/k.pem, server_name: redis.example}}";
     expect((await destinationOf(full)).scheduler).toEqual({
       type: "arq",
       redisDsn: "rediss://u:p@h:6380/2",
       queue: "large",
       maxJobs: 2,
       jobTimeoutS: 43_200,
+      heartbeatTimeoutS: 60,
+      drainTimeoutS: 60,
+      tls: { caFile: "/etc/ca.pem", certFile: "/etc/c.pem", keyFile: "/etc/k.pem", serverName: "redis.example" },
     });
   });
 
@@ -277,10 +332,15 @@ describe("destinations", () => {
       type: "sftp",
       entry: "/",
       ssh: { hostname: "h", port: 22 },
+      isRemoteKept: false,
+      isChecksummed: false,
     });
-    expect(
-      (await destinationOf("{type: arq}", "{type: sftp, entry: /home/x, ssh_config: {hostname: h}}")).fileSystem,
-    ).toMatchObject({ entry: "/home/x" });
+    const full = "{type: sftp, entry: /home/x, keep_remote: true, checksum: yes, ssh_config: {hostname: h}}";
+    expect((await destinationOf("{type: arq}", full)).fileSystem).toMatchObject({
+      entry: "/home/x",
+      isRemoteKept: true,
+      isChecksummed: true,
+    });
   });
 
   test("dirac", async () => {
@@ -294,17 +354,38 @@ describe("destinations", () => {
       password: undefined,
       minLifeS: 1800,
       logLevel: "INFO",
+      file: undefined,
     };
+    const job = {
+      cpuTimeS: undefined,
+      platform: undefined,
+      sites: [],
+      bannedSites: [],
+      tags: [],
+      processors: undefined,
+    };
+    const common = { type: "dirac", ssh: undefined, storageElement: "SE", proxy } as const;
     expect(await destinationOf(bare, lfn)).toEqual({
-      scheduler: { type: "dirac", storageElement: "SE", apptainerImage: undefined, proxy },
-      fileSystem: { type: "dirac", lfnRoot: "/tutoVO/user/c/ciuser/jobs", storageElement: "SE", proxy },
+      scheduler: { ...common, ...job, apptainerImage: undefined, maxJobs: 1000 },
+      fileSystem: { ...common, lfnRoot: "/tutoVO/user/c/ciuser/jobs" },
+      ...UNLESS_TOLD,
     });
     const full = `{type: dirac, storage_element: SE, apptainer_image: /cvmfs/x.sif, proxy: {valid: 24:00, cert: /c.pem,
-      key: /k.pem, group: g, password: p, min_life: 60, log_level: DEBUG}}`;
+      key: /k.pem, group: g, password: p, min_life: 60, log_level: DEBUG, file: /p.pem}, cpu_time: PT2H, platform: x86_64,
+      sites: [LCG.CERN.ch], banned_sites: [LCG.A.nl, LCG.B.nl], tags: [GPU], processors: 4, max_jobs: 50,
+      ssh_config: {hostname: ui.example.org}}`;
     expect((await destinationOf(full, lfn)).scheduler).toEqual({
       type: "dirac",
+      ssh: expect.objectContaining({ hostname: "ui.example.org", isHostKeyChecked: true }),
       storageElement: "SE",
       apptainerImage: "/cvmfs/x.sif",
+      cpuTimeS: 7200,
+      platform: "x86_64",
+      sites: ["LCG.CERN.ch"],
+      bannedSites: ["LCG.A.nl", "LCG.B.nl"],
+      tags: ["GPU"],
+      processors: 4,
+      maxJobs: 50,
       proxy: {
         valid: "24:00",
         certFile: "/c.pem",
@@ -313,6 +394,7 @@ describe("destinations", () => {
         password: "p",
         minLifeS: 60,
         logLevel: "DEBUG",
+        file: "/p.pem",
       },
     });
   });
@@ -327,6 +409,23 @@ describe("destinations", () => {
   test.each(["partition", "time", "ssh_config"])("an optional key may be empty: %s", async (key) => {
     expect((await destinationOf(`{type: slurm, ${key}: }`)).scheduler).toMatchObject({ partition: undefined });
     expect((await destinationOf(`{type: slurm, ${key}: null}`)).scheduler).toMatchObject({ ssh: undefined });
+  });
+
+  test("what is to be done about faults", async () => {
+    const config = await configOf(`${MINIMAL}
+destinations:
+  x:
+    scheduler: {type: eager}
+    filesystem: {type: local}
+    retry: {max_attempts: 5, initial_delay: 10, max_delay: PT1H}
+    on_interrupt: rerun
+    when_away: refuse
+    max_runtime: P1D
+`);
+    expect(config.destinations.get("x")).toMatchObject({
+      rules: { maxAttempts: 5, maxReruns: 3, maxRuntimeS: 86_400, refusesWhenAway: true },
+      backoff: { initialMs: 10_000, factor: 2, maxMs: 3_600_000 },
+    });
   });
 
   test("parts may be repeated by aliases and merges", async () => {

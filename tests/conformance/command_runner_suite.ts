@@ -8,6 +8,8 @@ export interface CommandRunnerWorld extends AsyncDisposable {
   readonly runner: CommandRunner;
   /** A working directory of its own on the machine that runs the commands. */
   readonly cwd: string;
+  /** Names of environment variables that a log-in gives to every command there; none on this machine. */
+  readonly accountVariables: readonly string[];
   /** True when a process with this number lives on that machine. */
   isAlive(pid: number): boolean | Promise<boolean>;
   /** Content of a file in the working directory; undefined when it is not there. */
@@ -16,24 +18,20 @@ export interface CommandRunnerWorld extends AsyncDisposable {
 
 /** Every promise of the port {@link CommandRunner}. */
 export function commandRunnerSuite(name: string, open: () => Promise<CommandRunnerWorld>): void {
+  const shellCommand = (world: CommandRunnerWorld, line: string): CommandDescription => ({
+    program: "/bin/sh",
+    args: ["-c", line],
+    cwd: world.cwd,
+    environment: { PATH: "/usr/bin:/bin" },
+    timeoutMs: 30_000,
+    maxOutputBytes: 100_000,
+  });
   const run = (
     world: CommandRunnerWorld,
     line: string,
     changes: Partial<CommandDescription> = {},
     signal = new AbortController().signal,
-  ) =>
-    world.runner.run(
-      {
-        program: "/bin/sh",
-        args: ["-c", line],
-        cwd: world.cwd,
-        environment: { PATH: "/usr/bin:/bin" },
-        timeoutMs: 30_000,
-        maxOutputBytes: 100_000,
-        ...changes,
-      },
-      signal,
-    );
+  ) => world.runner.run({ ...shellCommand(world, line), ...changes }, signal);
   const pidIn = (world: CommandRunnerWorld, file: string) =>
     eventually(`a process number in ${file}`, async () => Number(await world.read(file)) || undefined);
 
@@ -50,9 +48,9 @@ export function commandRunnerSuite(name: string, open: () => Promise<CommandRunn
 
     test("run() hands arguments on as they are", async () => {
       await using world = await open();
-      const args = ["%s|", "a b", "$HOME", "'\"`\\", "", "-n", "ü\n", "*"];
+      const args = ["%s|", "a b", "$HOME", "'\"`\\", "", "-n", "ü\n", "*", "!x !! hi!"];
       const { stdout } = await run(world, "", { program: "printf", args });
-      expect(stdout.text).toBe("a b|$HOME|'\"`\\||-n|ü\n|*|");
+      expect(stdout.text).toBe("a b|$HOME|'\"`\\||-n|ü\n|*|!x !! hi!|");
     });
 
     test("run() answers with the negative signal that ended the command", async () => {
@@ -66,14 +64,34 @@ export function commandRunnerSuite(name: string, open: () => Promise<CommandRunn
       expect(await world.read("made.txt")).toBe("here\n");
     });
 
-    test("run() gives the command no other environment than the one asked for", async () => {
+    test("run() gives the command the environment asked for beside the account's own, and nothing of the daemon's", async () => {
       await using world = await open();
-      const { stdout } = await run(world, "env | cut -d= -f1 | sort", {
-        environment: { PATH: "/usr/bin:/bin", X: "1" },
-      });
+      process.env.BARTENDER_TEST_SECRET = "secret";
+      const { stdout } = await run(world, "env", { environment: { PATH: "/usr/bin:/bin", X: "it's\n1" } });
+      delete process.env.BARTENDER_TEST_SECRET;
+      expect(`\n${stdout.text}`).toContain("\nX=it's\n1\n");
+      expect(stdout.text).not.toContain("secret");
       // The shell sets the first ones itself; the mark finds the processes again.
-      const own = ["OLDPWD", "PWD", "SHLVL", "_", "BARTENDER_ATTEMPT"];
-      expect(stdout.text.split("\n").filter((line) => line !== "" && !own.includes(line))).toEqual(["PATH", "X"]);
+      const own = ["OLDPWD", "PWD", "SHLVL", "_", "BARTENDER_ATTEMPT", ...world.accountVariables];
+      const names = stdout.text.split("\n").flatMap((line) => (line.includes("=") ? [line.split("=", 1)[0]] : []));
+      expect(names.filter((name = "") => !own.includes(name)).sort()).toEqual(["PATH", "X"]);
+    });
+
+    test("run() looks a program up in the path asked for", async () => {
+      await using world = await open();
+      await run(world, "printf '#!/bin/sh\\necho mine\\n' > squeue && chmod 755 squeue");
+      const environment = { PATH: `${world.cwd}:/usr/bin:/bin` };
+      expect(await run(world, "", { program: "squeue", args: [], environment })).toMatchObject({
+        returnCode: 0,
+        stdout: { text: "mine\n" },
+      });
+    });
+
+    test("run() needs no working directory", async () => {
+      await using world = await open();
+      const { cwd: _, ...description } = shellCommand(world, "pwd");
+      const { stdout } = await world.runner.run(description, new AbortController().signal);
+      expect(stdout.text).toStartWith("/");
     });
 
     test("run() feeds the command its input, and an empty one when there is none", async () => {
@@ -131,6 +149,21 @@ export function commandRunnerSuite(name: string, open: () => Promise<CommandRunn
       const result = await run(world, "sleep 300 & echo $! > child; echo done");
       expect(result).toMatchObject({ returnCode: 0, isTimedOut: false, stdout: { text: "done\n" } });
       expect(await world.isAlive(await pidIn(world, "child"))).toBe(false);
+    });
+
+    test("run() does not wait for what holds the outputs of a program that was to leave nothing, but ends it", async () => {
+      await using world = await open();
+      const result = await run(world, "sleep 300 & echo $! > child; echo done", { leavesNothing: true });
+      expect(result).toMatchObject({ returnCode: 0, isTimedOut: false, stdout: { text: "done\n" } });
+      expect(await world.isAlive(await pidIn(world, "child"))).toBe(false);
+    });
+
+    test("run() ends a program that was to leave nothing with all its processes when its time is over", async () => {
+      await using world = await open();
+      const line = "setsid sleep 301 & echo $! > other; sleep 302";
+      const result = await run(world, line, { timeoutMs: 500, leavesNothing: true });
+      expect(result).toMatchObject({ isTimedOut: true, returnCode: -15 });
+      expect(await world.isAlive(await pidIn(world, "other"))).toBe(false);
     });
 
     test("run() ends the command when the signal comes, and rejects with its reason", async () => {

@@ -2,27 +2,42 @@ import { expect } from "bun:test";
 import fc from "fast-check";
 import { StaleVersionError } from "../../src/core/errors.ts";
 import { type JobId, jobId } from "../../src/core/ids.ts";
-import { type Job, type Progress, publicState } from "../../src/core/job.ts";
-import type { HistoryEntry, JobStore } from "../../src/ports/job_store.ts";
+import { type Job, type Progress, PUBLIC_STATES, publicState } from "../../src/core/job.ts";
+import type { HistoryEntry, JobFilter, JobListQuery, JobStore } from "../../src/ports/job_store.ts";
+import { passesFilter } from "../support/passes_filter.ts";
 import { anyProgress, newJob } from "./job_store_samples.ts";
+
+const ANY: JobFilter = { states: [], applications: [], name: "" };
 
 /** One call of the store. `pick` chooses among the jobs that were ever inserted, removed ones included. */
 export type StoreCall =
-  | { readonly type: "insert"; readonly submitter: string; readonly name: string }
+  | {
+      readonly type: "insert";
+      readonly submitter: string;
+      readonly name: string;
+      readonly application: string;
+    }
   | { readonly type: "save"; readonly pick: number; readonly behind: number; readonly progress: Progress }
   | { readonly type: "rename"; readonly pick: number; readonly name: string }
   | { readonly type: "remove"; readonly pick: number }
-  | { readonly type: "list"; readonly submitter: string; readonly limit: number; readonly offset: number }
+  | ({ readonly type: "list" } & JobListQuery)
   | { readonly type: "unfinished"; readonly after: number; readonly limit: number };
 
 const pick = fc.nat(1000);
+const application = fc.constantFrom("wc", "sort");
 const submitter = fc.constantFrom("alice", "Alice", "bob");
 const name = fc.constantFrom("", "a", "it's; drop table job; --", "naïve 名前", "x".repeat(200));
+
+const anyFilter: fc.Arbitrary<JobFilter> = fc.record({
+  states: fc.oneof(fc.constant([]), fc.subarray([...PUBLIC_STATES])),
+  applications: fc.constantFrom([], [], ["wc"], ["wc", "sort"], ["sort", "sort"]),
+  name: fc.constantFrom("", "", "a", "A", "%", "TABLE", "名"),
+});
 
 /** Any sequence of calls. */
 export const storeCalls: fc.Arbitrary<StoreCall[]> = fc.array(
   fc.oneof(
-    { weight: 4, arbitrary: fc.record({ type: fc.constant("insert"), submitter, name }) },
+    { weight: 4, arbitrary: fc.record({ type: fc.constant("insert"), submitter, name, application }) },
     {
       weight: 8,
       arbitrary: fc.record({
@@ -34,7 +49,17 @@ export const storeCalls: fc.Arbitrary<StoreCall[]> = fc.array(
     },
     { weight: 2, arbitrary: fc.record({ type: fc.constant("rename"), pick, name }) },
     { weight: 1, arbitrary: fc.record({ type: fc.constant("remove"), pick }) },
-    { weight: 2, arbitrary: fc.record({ type: fc.constant("list"), submitter, limit: fc.nat(8), offset: fc.nat(8) }) },
+    {
+      weight: 3,
+      arbitrary: fc.record({
+        type: fc.constant("list"),
+        submitter,
+        limit: fc.nat(8),
+        offset: fc.constantFrom(0, 0, 1, 8),
+        before: fc.option(fc.nat(30).map(jobId), { nil: undefined }),
+        filter: anyFilter,
+      }),
+    },
     { weight: 2, arbitrary: fc.record({ type: fc.constant("unfinished"), after: fc.nat(20), limit: fc.nat(8) }) },
   ),
   { minLength: 1, maxLength: 60 },
@@ -56,8 +81,9 @@ class Model {
   }
 
   /** Highest id first. */
-  list(of: string, limit: number, offset: number): Job[] {
-    return this.#jobs((job) => job.submitter === of && job.progress.phase !== "deleting")
+  list({ submitter: of, limit, offset, before, filter = ANY }: JobListQuery): Job[] {
+    const isListed = (job: Job) => job.submitter === of && job.progress.phase !== "deleting";
+    return this.#jobs((job) => isListed(job) && job.id < (before ?? job.id + 1) && passesFilter(job, filter))
       .toReversed()
       .slice(offset, offset + limit);
   }
@@ -100,7 +126,10 @@ export async function compareWithModel(store: JobStore, calls: readonly StoreCal
 async function step(store: JobStore, model: Model, call: StoreCall, nowMs: number): Promise<void> {
   switch (call.type) {
     case "insert": {
-      const job = await store.insert(newJob({ submitter: call.submitter, name: call.name }), nowMs);
+      const job = await store.insert(
+        newJob({ submitter: call.submitter, name: call.name, application: call.application }),
+        nowMs,
+      );
       expect(job.id).toBeGreaterThan(model.copies.at(-1)?.id ?? 0);
       expect(job).toMatchObject({ submitter: call.submitter, name: call.name, version: 1, createdOnMs: nowMs });
       model.write(job, nowMs);
@@ -125,7 +154,7 @@ async function step(store: JobStore, model: Model, call: StoreCall, nowMs: numbe
       return;
     }
     case "list":
-      expect(await store.list(call)).toEqual(model.list(call.submitter, call.limit, call.offset));
+      expect(await store.list(call)).toEqual(model.list(call));
       return;
     case "unfinished":
       expect(await store.unfinished(jobId(call.after), call.limit)).toEqual(model.unfinished(call.after, call.limit));
@@ -146,6 +175,7 @@ async function save(
     progress: call.progress,
     attempt: copy.attempt + 1,
     updatedOnMs: nowMs - 1,
+    submittedOnMs: call.pick % 3 === 0 ? nowMs - 4 : null,
     startedOnMs: call.pick % 2 === 0 ? nowMs - 2 : null,
     finishedOnMs: call.progress.phase === "finished" ? nowMs - 3 : null,
   };
@@ -160,5 +190,7 @@ async function save(
 
 function reasonIn(progress: Progress): string | null {
   if ("cancellation" in progress && progress.cancellation !== null) return progress.cancellation.reason;
+  if ("note" in progress && progress.note !== null) return progress.note;
+  if ("rerun" in progress && progress.rerun !== null) return progress.rerun.reason;
   return "outcome" in progress ? progress.outcome.reason : null;
 }

@@ -1,5 +1,5 @@
 import fc from "fast-check";
-import { schedulerJobId } from "../../src/core/ids.ts";
+import { jobId, schedulerJobId } from "../../src/core/ids.ts";
 import {
   type Cancellation,
   type Job,
@@ -8,6 +8,7 @@ import {
   type Placement,
   type Progress,
   PUBLIC_STATES,
+  type Rerun,
 } from "../../src/core/job.ts";
 import type { JobStore, NewJob } from "../../src/ports/job_store.ts";
 import { progressIn, T0 } from "../support/job_builder.ts";
@@ -19,14 +20,19 @@ export interface OpenedJobStore extends AsyncDisposable {
 
 export type OpenJobStore = () => Promise<OpenedJobStore>;
 
-/** A submission; `changes` replace single fields. */
+/** A submission with an upload of its own; `changes` replace single fields. */
 export function newJob(changes: Partial<NewJob> = {}): NewJob {
   return {
     name: "first try",
     application: "wc",
     submitter: "someone",
     parameters: { word: "abc" },
-    upload: "upload-1",
+    origin: {
+      trace: { requestId: "r-1", trace_id: "0af7651916cd43dd8448eb211c80319c" },
+      input: { digest: "00ff", sealedOnMs: T0 - 0.25 },
+      retryOf: jobId(7),
+    },
+    upload: crypto.randomUUID(),
     ...changes,
   };
 }
@@ -38,6 +44,7 @@ const outcome: fc.Arbitrary<Outcome> = fc.record({
   returnCode: fc.option(fc.integer()),
   reason: fc.option(text),
 });
+const rerun: fc.Arbitrary<Rerun> = fc.record({ wasRunning: fc.boolean(), reason: text });
 const placement: fc.Arbitrary<Placement> = fc.record({ destination: text, isStaged: fc.boolean() });
 const schedulerId = text.map(schedulerJobId);
 
@@ -46,8 +53,17 @@ export const PROGRESS_OF: { readonly [P in Phase]: fc.Arbitrary<Extract<Progress
   accepted: fc.record({ phase: fc.constant("accepted"), upload: text, cancellation: fc.option(cancellation) }),
   staging_in: placed({ phase: fc.constant("staging_in"), cancellation: fc.option(cancellation) }),
   waiting: placed({ phase: fc.constant("waiting") }),
-  submitting: placed({ phase: fc.constant("submitting"), cancellation: fc.option(cancellation) }),
-  queued: placed({ phase: fc.constant("queued"), schedulerJobId: schedulerId }),
+  submitting: placed({
+    phase: fc.constant("submitting"),
+    cancellation: fc.option(cancellation),
+    rerun: fc.option(rerun),
+  }),
+  queued: placed({
+    phase: fc.constant("queued"),
+    schedulerJobId: schedulerId,
+    rerun: fc.option(rerun),
+    note: fc.option(text),
+  }),
   running: placed({ phase: fc.constant("running"), schedulerJobId: schedulerId }),
   cancelling: placed({
     phase: fc.constant("cancelling"),

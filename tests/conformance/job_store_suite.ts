@@ -3,9 +3,13 @@ import fc from "fast-check";
 import { StoreUnavailableError } from "../../src/core/errors.ts";
 import { type JobId, jobId, MAX_JOB_ID } from "../../src/core/ids.ts";
 import type { Job } from "../../src/core/job.ts";
+import { UNKNOWN_ORIGIN } from "../../src/core/job_origin.ts";
 import type { JobStore } from "../../src/ports/job_store.ts";
 import { T0 } from "../support/job_builder.ts";
+import { jobStoreFilters } from "./job_store_filters.ts";
+import { jobStoreKeys } from "./job_store_keys.ts";
 import { compareWithModel, storeCalls } from "./job_store_model.ts";
+import { jobStoreRetention } from "./job_store_retention.ts";
 import { anyProgress, inPhase, newJob, type OpenJobStore, PHASES } from "./job_store_samples.ts";
 import { jobStoreWrites } from "./job_store_writes.ts";
 
@@ -20,9 +24,12 @@ export function jobStoreSuite(name: string, open: OpenJobStore): void {
   describe(`${name} as a job store`, () => {
     identity(open);
     inserting(open);
+    jobStoreKeys(open);
     listing(open);
+    jobStoreFilters(open);
     resuming(open);
     jobStoreWrites(open);
+    jobStoreRetention(open);
     closing(open);
     random(open);
   });
@@ -48,7 +55,16 @@ function inserting(open: OpenJobStore): void {
     const job = await world.store.insert(newJob({ upload: "u7" }), T0);
     expect(job).toEqual({
       ...{ id: job.id, name: "first try", application: "wc", submitter: "someone", parameters: { word: "abc" } },
-      ...{ createdOnMs: T0, updatedOnMs: T0, startedOnMs: null, finishedOnMs: null, attempt: 0, version: 1 },
+      ...{
+        createdOnMs: T0,
+        updatedOnMs: T0,
+        submittedOnMs: null,
+        startedOnMs: null,
+        finishedOnMs: null,
+        attempt: 0,
+        version: 1,
+      },
+      origin: newJob().origin ?? UNKNOWN_ORIGIN,
       progress: { phase: "accepted", upload: "u7", cancellation: null },
     });
     expect(await world.store.get(job.id)).toEqual(job);
@@ -201,6 +217,9 @@ function closing(open: OpenJobStore): void {
     await store.close();
     const calls: (() => Promise<unknown>)[] = [
       () => store.insert(newJob(), T0),
+      () => store.insertOnce(newJob(), { key: "k", digest: "d" }, T0),
+      () => store.keyed("someone", "k"),
+      () => store.hasAtLeast("someone", "stored", 1),
       () => store.get(job.id),
       () => store.list({ submitter: "someone", ...ALL }),
       () => store.unfinished(START, 10),

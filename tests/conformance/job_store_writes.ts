@@ -26,13 +26,16 @@ function saving(open: OpenJobStore): void {
     await using world = await open();
     const job = await world.store.insert(newJob(), T0);
     const progress = progressIn("running");
-    const times = { updatedOnMs: T0 + 1, startedOnMs: T0 + 2, finishedOnMs: T0 + 3 };
+    const times = { updatedOnMs: T0 + 1, submittedOnMs: T0 + 7, startedOnMs: T0 + 2, finishedOnMs: T0 + 3 };
     const saved = await world.store.save({ ...job, progress, attempt: 4, ...times }, T0 + 9);
     expect(saved).toEqual({ ...job, progress, attempt: 4, ...times, version: 2 });
     expect(await world.store.get(job.id)).toEqual(saved);
 
-    const again = await world.store.save({ ...saved, startedOnMs: null, finishedOnMs: null }, T0 + 9);
-    expect(again).toEqual({ ...saved, startedOnMs: null, finishedOnMs: null, version: 3 });
+    const again = await world.store.save(
+      { ...saved, submittedOnMs: null, startedOnMs: null, finishedOnMs: null },
+      T0 + 9,
+    );
+    expect(again).toEqual({ ...saved, submittedOnMs: null, startedOnMs: null, finishedOnMs: null, version: 3 });
     expect(await world.store.get(job.id)).toEqual(again);
   });
 

@@ -3,7 +3,17 @@ import { SchedulerRefusedError, SchedulerUnavailableError } from "../../src/core
 import { type SchedulerJobId, schedulerJobId } from "../../src/core/ids.ts";
 import type { Outcome } from "../../src/core/job.ts";
 import { eventually } from "../support/eventually.ts";
-import { freshTag, jobIn, pidsIn, run, type Says, STUBBORN, signal, untilEnded } from "./scheduler_world.ts";
+import {
+  freshTag,
+  jobIn,
+  PATIENCE_MS,
+  pidsIn,
+  run,
+  type Says,
+  STUBBORN,
+  signal,
+  untilEnded,
+} from "./scheduler_world.ts";
 
 /** A tag is run once, whoever asks how often. */
 export function submitsOnce(says: Says): void {
@@ -93,11 +103,15 @@ export function answersStatuses(says: Says): void {
     const directory = await world.makeDirectory();
     const command = "touch started; until [ -e go ]; do sleep 0.02; done";
     const running = await world.scheduler.submit(jobIn(directory, command), freshTag(), signal);
-    await eventually("the start", async () => (await world.read(directory, "started")) !== undefined);
-    const status = await eventually("the state running", async () => {
-      const both = await world.scheduler.statuses([ended, running], signal);
-      return both.get(running)?.type === "running" && both;
-    });
+    await eventually("the start", async () => (await world.read(directory, "started")) !== undefined, PATIENCE_MS);
+    const status = await eventually(
+      "the state running",
+      async () => {
+        const both = await world.scheduler.statuses([ended, running], signal);
+        return both.get(running)?.type === "running" && both;
+      },
+      PATIENCE_MS,
+    );
     expect(status.get(ended)).toEqual({ type: "ended", outcome: { isOk: false, returnCode: 3, reason: null } });
     await world.write(directory, "go", "");
     await untilEnded(world.scheduler, running);

@@ -18,7 +18,8 @@ import {
 export function cancels(says: Says): void {
   says("cancel() resolves when nothing of the job runs", async (world) => {
     const directory = await world.makeDirectory();
-    const command = "sleep 300 & echo $! >>pids; echo $$ >>pids; wait";
+    // Nobody waits for the other: whoever gets the signal first must not let the other end by itself.
+    const command = "sleep 300 & echo $! >>pids; echo $$ >>pids; exec sleep 301";
     const id = await world.scheduler.submit(jobIn(directory, command), freshTag(), signal);
     const pids = await pidsIn(world, directory, "pids", 2);
     await world.scheduler.cancel(id, signal);
@@ -82,7 +83,9 @@ export function cancels(says: Says): void {
     await pidsIn(world, directories[1], "pids");
     await world.scheduler.cancel(first, signal);
     await world.scheduler.cancel(first, signal);
-    expect((await world.scheduler.statuses([second], signal)).get(second)).toEqual({ type: "running" });
+    const status = async () => (await world.scheduler.statuses([second], signal)).get(second);
+    await eventually("the news of the start", async () => (await status())?.type !== "queued");
+    expect(await status()).toEqual({ type: "running" });
     await world.write(directories[1], "go", "");
     expect(await untilEnded(world.scheduler, second)).toMatchObject({ isOk: true });
   });
@@ -119,7 +122,9 @@ export function closesAndForgets(says: Says): void {
     await pidsIn(world, directory, "pids");
     const next = await world.reopen();
     expect(await next.find(tag, signal)).toBe(id);
-    expect((await next.statuses([id], signal)).get(id)).toEqual({ type: "running" });
+    const status = async () => (await next.statuses([id], signal)).get(id);
+    await eventually("the news of the start", async () => (await status())?.type !== "queued");
+    expect(await status()).toEqual({ type: "running" });
     expect(await next.submit(jobIn(directory, command), tag, signal)).toBe(id);
     await world.write(directory, "go", "");
     expect(await untilEnded(next, id)).toEqual({ isOk: false, returnCode: 8, reason: null });

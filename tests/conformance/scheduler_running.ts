@@ -62,6 +62,12 @@ export function runsCommands(says: Says, traits: SchedulerTraits): void {
     expect(await world.read(directory, "stdout.txt")).toBe(`a  b 1 ü"'\na  b 2 ü"'\n`);
   });
 
+  says("a command may hold the line ends of web forms", async (world) => {
+    const { directory, outcome } = await run(world, "printf %s 'a\r\nb\r' | od -An -c | tr -d ' \\n'");
+    expect(outcome.isOk).toBe(true);
+    expect(await world.read(directory, "stdout.txt")).toBe("a\\r\\nb\\r");
+  });
+
   says("a command of 200,000 characters runs whole", async (world) => {
     const { directory, outcome } = await run(world, `: ${"x".repeat(200_000)}\necho end`);
     expect(outcome.isOk).toBe(true);

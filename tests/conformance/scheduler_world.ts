@@ -23,10 +23,15 @@ export interface SchedulerTraits {
   readonly startsWithinMs: number;
   /** Sentences that it cannot keep, each with the reason. */
   readonly waivers: Readonly<Record<string, string>>;
+  /** True when its worlds can be used at the same time, for schedulers that take a while to start a job. Default: false. */
+  readonly isConcurrent?: boolean;
 }
 
 /** Names one promise of the port and keeps it, unless it is waived. */
 export type Says = (sentence: string, keep: (world: SchedulerWorld) => Promise<void>) => void;
+
+/** The start and the end of a job may take this long on a grid whose machine has much else to do. */
+export const PATIENCE_MS = 900_000;
 
 /** For calls that nobody calls off. */
 export const signal = new AbortController().signal;
@@ -39,11 +44,11 @@ export function freshTag(): AttemptTag {
 }
 
 export function jobIn(directory: string, command: string): JobDescription {
-  return { directory, command, application: "conformance", submitter: "somebody" };
+  return { directory, command, application: "conformance", submitter: "somebody", resources: {} };
 }
 
 /** Waits until the scheduler says that the job has ended. */
-export function untilEnded(scheduler: Scheduler, id: SchedulerJobId, withinMs = 20_000): Promise<Outcome> {
+export function untilEnded(scheduler: Scheduler, id: SchedulerJobId, withinMs = PATIENCE_MS): Promise<Outcome> {
   return eventually(
     `the end of ${id}`,
     async () => {
@@ -56,10 +61,14 @@ export function untilEnded(scheduler: Scheduler, id: SchedulerJobId, withinMs = 
 
 /** Waits for a complete line of numbers that a command wrote to `file`, e.g. of its processes. */
 export function pidsIn(world: SchedulerWorld, directory: string, file: string, count = 1): Promise<number[]> {
-  return eventually(`${count} numbers in ${file}`, async () => {
-    const lines = (await world.read(directory, file))?.split("\n").slice(0, -1) ?? [];
-    return lines.length >= count && lines.map(Number);
-  });
+  return eventually(
+    `${count} numbers in ${file}`,
+    async () => {
+      const lines = (await world.read(directory, file))?.split("\n").slice(0, -1) ?? [];
+      return lines.length >= count && lines.map(Number);
+    },
+    PATIENCE_MS,
+  );
 }
 
 /** Submits `command` to a fresh directory and waits for its end. */

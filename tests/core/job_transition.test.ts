@@ -3,15 +3,17 @@ import { assert, boolean, integer, array as listOf, property } from "fast-check"
 import { schedulerJobId } from "../../src/core/ids.ts";
 import { holdsRunSlot, type Job, type Phase, PUBLIC_STATES, publicState } from "../../src/core/job.ts";
 import type { JobEffect, JobEvent } from "../../src/core/job_event.ts";
-import { STAGING_ATTEMPTS } from "../../src/core/job_step.ts";
-import { transition } from "../../src/core/job_transition.ts";
+import { DEFAULT_RULES, MAX_RERUNS } from "../../src/core/job_rules.ts";
+import { ABSENCES, transition } from "../../src/core/job_transition.ts";
 import { aJob, FAILED, KILLED, LOCAL, progressIn, REMOTE, SUCCEEDED, T0 } from "../support/job_builder.ts";
 
 const S1 = schedulerJobId("s1");
 const LATER = T0 + 60_000;
 const transient = { fault: { message: "Connection refused", retryable: true }, failures: 1 };
 const definite = { fault: { message: "No such partition", retryable: false }, failures: 1 };
+const INTERRUPTED = { isOk: false, returnCode: null, reason: "The machine was restarted" };
 const cancellation = { reason: "Cancelled by alice", isDelete: false };
+const TOO_LONG = { reason: "Ran longer than max_runtime (60 s)", isDelete: false };
 const deletion = { reason: "Deleted by alice", isDelete: true };
 
 /** Every event, under a short name. */
@@ -27,17 +29,28 @@ const EVENTS = {
   slot: { type: "run_slot_granted" },
   submitted: { type: "submitted", schedulerJobId: S1, status: null },
   submitted_running: { type: "submitted", schedulerJobId: S1, status: { type: "running" } },
+  submitted_interrupted: {
+    type: "submitted",
+    schedulerJobId: S1,
+    status: { type: "ended", outcome: INTERRUPTED, isInterrupted: true },
+  },
   submitted_ended: { type: "submitted", schedulerJobId: S1, status: { type: "ended", outcome: SUCCEEDED } },
   submit_transient: { type: "submit_failed", ...transient },
   submit_definite: { type: "submit_failed", ...definite },
-  found: { type: "attempt_found", schedulerJobId: S1 },
-  found_none: { type: "attempt_found", schedulerJobId: null },
+  found: { type: "attempt_found", schedulerJobId: S1, absences: 0 },
+  found_none: { type: "attempt_found", schedulerJobId: null, absences: ABSENCES },
+  found_none_yet: { type: "attempt_found", schedulerJobId: null, absences: ABSENCES - 1 },
   find_failed: { type: "find_failed", ...transient },
   seen_queued: { type: "status_observed", schedulerJobId: S1, status: { type: "queued" } },
   seen_running: { type: "status_observed", schedulerJobId: S1, status: { type: "running" } },
   seen_ok: { type: "status_observed", schedulerJobId: S1, status: { type: "ended", outcome: SUCCEEDED } },
   seen_failed: { type: "status_observed", schedulerJobId: S1, status: { type: "ended", outcome: FAILED } },
   seen_killed: { type: "status_observed", schedulerJobId: S1, status: { type: "ended", outcome: KILLED } },
+  seen_interrupted: {
+    type: "status_observed",
+    schedulerJobId: S1,
+    status: { type: "ended", outcome: INTERRUPTED, isInterrupted: true },
+  },
   seen_other: {
     type: "status_observed",
     schedulerJobId: schedulerJobId("s0"),
@@ -45,6 +58,9 @@ const EVENTS = {
   },
   cancel: { type: "cancel_requested", cancellation },
   delete: { type: "cancel_requested", cancellation: deletion },
+  too_long: { type: "runtime_exceeded", cancellation: TOO_LONG },
+  look_transient: { type: "look_failed", ...transient, cancellation: TOO_LONG },
+  look_definite: { type: "look_failed", ...definite, cancellation: TOO_LONG },
   cancelled: { type: "cancelled" },
   cancel_failed: { type: "cancel_failed", ...definite },
   staged_out: { type: "staged_out" },
@@ -91,6 +107,7 @@ const LOCAL_TABLE: Record<Phase, Row> = {
     submitted: "queued: watch",
     submitted_running: "running: watch",
     submitted_ended: "finished: release_run_slot forget",
+    submitted_interrupted: "closing: release_run_slot close",
     submit_transient: "submitting: retry_later",
     submit_definite: "closing: release_run_slot close",
     find_failed: "submitting: retry_later",
@@ -103,6 +120,7 @@ const LOCAL_TABLE: Record<Phase, Row> = {
     seen_ok: "finished: release_run_slot forget",
     seen_failed: "finished: release_run_slot forget",
     seen_killed: "closing: release_run_slot close",
+    seen_interrupted: "closing: release_run_slot close",
     cancel: "cancelling: cancel",
     delete: "cancelling: cancel",
   },
@@ -111,6 +129,10 @@ const LOCAL_TABLE: Record<Phase, Row> = {
     seen_ok: "finished: release_run_slot forget",
     seen_failed: "finished: release_run_slot forget",
     seen_killed: "closing: release_run_slot close",
+    seen_interrupted: "closing: release_run_slot close",
+    too_long: "running: look",
+    look_transient: "running: retry_later",
+    look_definite: "cancelling: cancel",
     cancel: "cancelling: cancel",
     delete: "cancelling: cancel",
   },
@@ -140,16 +162,21 @@ const LOCAL_TABLE: Record<Phase, Row> = {
 
 /** Where a destination with files of its own differs. */
 const REMOTE_TABLE: Partial<Record<Phase, Row>> = {
-  submitting: { submitted_ended: "staging_out: release_run_slot stage_out" },
+  submitting: {
+    submitted_ended: "staging_out: release_run_slot stage_out",
+    submitted_interrupted: "staging_out: release_run_slot stage_out",
+  },
   queued: {
     seen_ok: "staging_out: release_run_slot stage_out",
     seen_failed: "staging_out: release_run_slot stage_out",
     seen_killed: "staging_out: release_run_slot stage_out",
+    seen_interrupted: "staging_out: release_run_slot stage_out",
   },
   running: {
     seen_ok: "staging_out: release_run_slot stage_out",
     seen_failed: "staging_out: release_run_slot stage_out",
     seen_killed: "staging_out: release_run_slot stage_out",
+    seen_interrupted: "staging_out: release_run_slot stage_out",
   },
   cancelling: { cancelled: "staging_out: release_run_slot stage_out" },
 };
@@ -176,6 +203,69 @@ for (const placement of [LOCAL, REMOTE]) {
   });
 }
 
+describe("an interrupted command", () => {
+  const RERUNS = { ...DEFAULT_RULES, maxReruns: MAX_RERUNS };
+  const running = aJob({ progress: progressIn("running"), attempt: 1, startedOnMs: T0 });
+
+  test("ends the job with the reason where the destination wants that", () => {
+    const { job } = transition(running, EVENTS.seen_interrupted, LATER);
+    expect(job.progress).toMatchObject({ phase: "closing", outcome: INTERRUPTED });
+  });
+
+  test("is run again as an attempt of its own, in the slot that it has, and is forgotten", () => {
+    const { job, effects } = transition(running, EVENTS.seen_interrupted, LATER, RERUNS);
+    expect(job).toMatchObject({ attempt: 2, startedOnMs: null, updatedOnMs: T0 });
+    expect(job.progress).toMatchObject({
+      phase: "submitting",
+      rerun: { wasRunning: true, reason: "The machine was restarted" },
+    });
+    expect(effects).toEqual([
+      { type: "submit", placement: LOCAL, attempt: 2 },
+      { type: "forget", placement: LOCAL, schedulerJobId: S1 },
+    ]);
+  });
+
+  test("never lets clients see a running job go back", () => {
+    let { job } = transition(running, EVENTS.seen_interrupted, LATER, RERUNS);
+    for (const event of [EVENTS.submit_transient, EVENTS.submitted, EVENTS.seen_queued, EVENTS.cancel]) {
+      job = transition(job, event, LATER, RERUNS).job;
+      expect(publicState(job.progress)).toBe("running");
+    }
+    expect(job.progress.phase).toBe("cancelling");
+  });
+
+  test("that nobody saw running stays queued until its next attempt runs", () => {
+    const queued = aJob({ progress: progressIn("queued"), attempt: 1 });
+    let { job } = transition(queued, EVENTS.seen_interrupted, LATER, RERUNS);
+    expect(publicState(job.progress)).toBe("queued");
+    ({ job } = transition(job, EVENTS.submitted_running, LATER, RERUNS));
+    expect(job).toMatchObject({ startedOnMs: LATER, progress: { phase: "running" } });
+  });
+
+  test("whose submission was not answered before the interruption is run again, too", () => {
+    const job = aJob({ progress: progressIn("submitting"), attempt: 1 });
+    expect(transition(job, EVENTS.submitted_interrupted, LATER, RERUNS).job).toMatchObject({ attempt: 2 });
+  });
+
+  test("is run again a few times only", () => {
+    let job = running;
+    for (let rerun = 1; rerun <= MAX_RERUNS; rerun++) {
+      job = transition(job, EVENTS.seen_interrupted, LATER, RERUNS).job;
+      expect(job.progress.phase).toBe("submitting");
+      job = transition(job, EVENTS.submitted_running, LATER, RERUNS).job;
+    }
+    expect(transition(job, EVENTS.seen_interrupted, LATER, RERUNS).job.progress).toMatchObject({
+      phase: "closing",
+      outcome: { isOk: false, reason: "The machine was restarted (attempt 4 of 4)" },
+    });
+  });
+
+  test("is not run again when its end was asked for", () => {
+    const { job } = transition(running, EVENTS.cancel, LATER, RERUNS);
+    expect(transition(job, EVENTS.seen_interrupted, LATER, RERUNS).job).toBe(job);
+  });
+});
+
 /** Feeds events one after the other. */
 function after(
   job: Job,
@@ -200,11 +290,24 @@ describe("a cancellation", () => {
     expect(submitted.job.progress).toMatchObject({ phase: "cancelling", schedulerJobId: S1 });
   });
 
+  test("of a job that was being copied waits for the end of what may be under way still", () => {
+    const staging = [progressIn("staging_in", REMOTE), progressIn("staging_out", REMOTE)];
+    const deleted = staging.map((progress) => after(aJob({ progress }), EVENTS.delete).job);
+    for (const job of deleted) {
+      expect(transition(job, EVENTS.resumed, LATER)).toMatchObject({ job, effects: [{ type: "await_copy" }] });
+    }
+    const ends = [EVENTS.stage_in_transient, EVENTS.stage_out_transient];
+    for (const [index, event] of ends.entries()) {
+      expect(transition(deleted[index] ?? aJob(), event, LATER).job.progress.phase).toBe("deleting");
+    }
+  });
+
   test("of a submission without an answer looks for the attempt before it ends the job", () => {
     const job = after(aJob({ progress: progressIn("submitting"), attempt: 1 }), EVENTS.cancel).job;
     expect(transition(job, EVENTS.submit_transient, LATER).effects).toMatchObject([{ type: "retry_later" }]);
     expect(transition(job, EVENTS.resumed, LATER).effects).toEqual([{ type: "find", placement: LOCAL, attempt: 1 }]);
     expect(transition(job, EVENTS.found, LATER).job.progress.phase).toBe("cancelling");
+    expect(transition(job, EVENTS.found_none_yet, LATER)).toMatchObject({ job, effects: [{ type: "retry_later" }] });
     expect(transition(job, EVENTS.found_none, LATER).job.progress.phase).toBe("closing");
   });
 
@@ -219,6 +322,17 @@ describe("a cancellation", () => {
     expect(effects.map((effect) => effect.type)).toEqual(["release_run_slot", "remove", "forget"]);
   });
 
+  test.each(["accepted", "staging_in", "submitting"] as const)(
+    "of a job in phase %s does not take back a deletion, and is not saved twice",
+    (phase) => {
+      const cancelled = after(aJob({ progress: progressIn(phase, REMOTE) }), EVENTS.cancel).job;
+      expect(transition(cancelled, EVENTS.cancel, LATER).job).toBe(cancelled);
+      const deleted = after(cancelled, EVENTS.delete).job;
+      expect(deleted.progress).toMatchObject({ cancellation: deletion });
+      expect(transition(deleted, EVENTS.cancel, LATER).job).toBe(deleted);
+    },
+  );
+
   test("is too late once the command has ended, but a deletion is not", () => {
     const job = aJob({ progress: progressIn("staging_out", REMOTE) });
     expect(transition(job, EVENTS.cancel, LATER).job).toBe(job);
@@ -229,8 +343,8 @@ describe("a cancellation", () => {
 describe("a fault", () => {
   test("that may pass ends a job only after the last try to copy its input", () => {
     const job = aJob({ progress: progressIn("staging_in", REMOTE) });
-    const last = { type: "stage_in_failed", fault: transient.fault, failures: STAGING_ATTEMPTS } as const;
-    expect(transition(job, { ...last, failures: STAGING_ATTEMPTS - 1 }, LATER).job).toBe(job);
+    const last = { type: "stage_in_failed", fault: transient.fault, failures: DEFAULT_RULES.maxAttempts } as const;
+    expect(transition(job, { ...last, failures: last.failures - 1 }, LATER).job).toBe(job);
     expect(transition(job, last, LATER).job.progress).toMatchObject({
       phase: "closing",
       outcome: { isOk: false, reason: "Input could not be copied to the destination: Connection refused" },
@@ -258,6 +372,12 @@ describe("a fault", () => {
 });
 
 describe("times of a job", () => {
+  test("tell when the scheduler took its newest attempt", () => {
+    const job = aJob({ progress: progressIn("submitting"), submittedOnMs: T0 });
+    expect(transition(job, EVENTS.submitted, LATER).job.submittedOnMs).toBe(LATER);
+    expect(after(job, EVENTS.cancel, EVENTS.submitted).job.submittedOnMs).toBe(LATER);
+  });
+
   test("change only with what clients see", () => {
     const waiting = after(aJob(), EVENTS.picked_local).job;
     expect(waiting.updatedOnMs).toBe(LATER);
@@ -277,7 +397,7 @@ describe("times of a job", () => {
 });
 
 /** Possible answers to an effect, with the good ones first. */
-function answersTo(effect: JobEffect): readonly JobEvent[] {
+function answersTo(effect: JobEffect, { progress }: Job): readonly JobEvent[] {
   switch (effect.type) {
     case "admit":
       return [EVENTS.picked_local, EVENTS.picked_remote, EVENTS.admission_definite, EVENTS.admission_transient];
@@ -290,13 +410,20 @@ function answersTo(effect: JobEffect): readonly JobEvent[] {
         EVENTS.submitted,
         EVENTS.submitted_running,
         EVENTS.submitted_ended,
+        EVENTS.submitted_interrupted,
         EVENTS.submit_definite,
         EVENTS.submit_transient,
       ];
+    case "await_copy":
+      return progress.phase === "staging_in"
+        ? [EVENTS.staged_in, EVENTS.stage_in_transient]
+        : [EVENTS.staged_out, EVENTS.stage_out_transient];
     case "find":
-      return [EVENTS.found, EVENTS.found_none, EVENTS.find_failed];
+      return [EVENTS.found, EVENTS.found_none, EVENTS.found_none_yet, EVENTS.find_failed];
     case "watch":
-      return [EVENTS.seen_ok, EVENTS.seen_killed, EVENTS.seen_failed];
+      return [EVENTS.seen_ok, EVENTS.seen_killed, EVENTS.seen_interrupted, EVENTS.seen_failed];
+    case "look":
+      return [EVENTS.seen_ok, EVENTS.cancel, EVENTS.look_transient];
     case "cancel":
       return [EVENTS.cancelled, EVENTS.cancel_failed];
     case "stage_out":
@@ -318,52 +445,88 @@ function expectForward(before: Job, after: Job): void {
   expect(rank(after)).toBeGreaterThanOrEqual(rank(before));
 }
 
+/** What may happen at any time, by the least of the choices that stand for it. */
+const DISTURBANCES = [
+  [94, EVENTS.delete],
+  [88, EVENTS.cancel],
+  [80, EVENTS.resumed],
+  [76, EVENTS.too_long],
+] as const;
+
 describe("every path", () => {
   test("ends in ok, in error or in removal, moves states only forward and gives each slot back", () => {
     assert(
-      property(listOf(integer({ min: 0, max: 99 }), { maxLength: 120 }), boolean(), (choices, isRemote) => {
-        const where = (event: JobEvent | undefined) =>
-          event === EVENTS.picked_local && isRemote ? EVENTS.picked_remote : event;
-        let job = aJob();
-        let answers: readonly JobEvent[] = [EVENTS.resumed];
-        let slots = 0;
-        let wasDeleted = false;
-        for (let turn = 0; turn < 400; turn++) {
-          // Once the choices are used up the world is kind: every effect gets its first, good answer.
-          const choice = choices[turn] ?? 0;
-          const disturbance =
-            choice >= 94 ? EVENTS.delete : choice >= 88 ? EVENTS.cancel : choice >= 80 ? EVENTS.resumed : null;
-          const event = disturbance ?? where(answers[choice % answers.length]);
-          if (event === undefined) throw new Error(`Stuck in ${job.progress.phase} after ${turn} turns`);
-          wasDeleted ||= event === EVENTS.delete;
-          const step = transition(job, event, T0 + turn);
-          if (step.isGone) {
-            expect(wasDeleted).toBe(true);
-            expect(slots).toBe(0);
-            return;
+      property(
+        listOf(integer({ min: 0, max: 99 }), { maxLength: 120 }),
+        boolean(),
+        boolean(),
+        (choices, isRemote, isRerun) => {
+          const rules = { ...DEFAULT_RULES, maxReruns: isRerun ? MAX_RERUNS : 0 };
+          const where = (event: JobEvent | undefined) =>
+            event === EVENTS.picked_local && isRemote ? EVENTS.picked_remote : event;
+          let job = aJob();
+          let answers: readonly JobEvent[] = [EVENTS.resumed];
+          let slots = 0;
+          let wasDeleted = false;
+          for (let turn = 0; turn < 400; turn++) {
+            // Once the choices are used up the world is kind: every effect gets its first, good answer.
+            const choice = choices[turn] ?? 0;
+            const disturbance = DISTURBANCES.find(([from]) => choice >= from)?.[1] ?? null;
+            const event = disturbance ?? where(answers[choice % answers.length]);
+            if (event === undefined) throw new Error(`Stuck in ${job.progress.phase} after ${turn} turns`);
+            wasDeleted ||= event === EVENTS.delete;
+            const step = transition(job, event, T0 + turn, rules);
+            if (step.isGone) {
+              expect(wasDeleted).toBe(true);
+              expect(slots).toBe(0);
+              return;
+            }
+            expectForward(job, step.job);
+            for (const effect of step.effects) {
+              if (effect.type === "request_run_slot") slots = 1;
+              if (effect.type === "release_run_slot") slots = 0;
+            }
+            if (holdsRunSlot(step.job.progress)) expect(slots).toBe(1);
+            const hasRetry = step.effects.some((effect) => effect.type === "retry_now");
+            const next = step.effects.flatMap((effect) => answersTo(effect, step.job));
+            // An answer that was under way before a disturbance still arrives; a waiting retry is cut short.
+            if (hasRetry && answers[0]?.type === "resumed") answers = [EVENTS.resumed];
+            else if (next.length > 0) answers = next;
+            job = step.job;
+            if (job.progress.phase === "finished" && turn >= choices.length) {
+              expect(slots).toBe(0);
+              expect(["ok", "error"]).toContain(publicState(job.progress));
+              return;
+            }
+            if (job.progress.phase === "finished") answers = [EVENTS.resumed];
           }
-          expectForward(job, step.job);
-          for (const effect of step.effects) {
-            if (effect.type === "request_run_slot") slots = 1;
-            if (effect.type === "release_run_slot") slots = 0;
-          }
-          if (holdsRunSlot(step.job.progress)) expect(slots).toBe(1);
-          const hasRetry = step.effects.some((effect) => effect.type === "retry_now");
-          const next = step.effects.flatMap(answersTo);
-          // An answer that was under way before a disturbance still arrives; a waiting retry is cut short.
-          if (hasRetry && answers[0]?.type === "resumed") answers = [EVENTS.resumed];
-          else if (next.length > 0) answers = next;
-          job = step.job;
-          if (job.progress.phase === "finished" && turn >= choices.length) {
-            expect(slots).toBe(0);
-            expect(["ok", "error"]).toContain(publicState(job.progress));
-            return;
-          }
-          if (job.progress.phase === "finished") answers = [EVENTS.resumed];
-        }
-        throw new Error(`No end after 400 turns, in ${job.progress.phase}`);
-      }),
+          throw new Error(`No end after 400 turns, in ${job.progress.phase}`);
+        },
+      ),
       { numRuns: 3_000 },
     );
+  });
+});
+
+describe("what the scheduler says about a job that waits there", () => {
+  const queued = aJob({ progress: progressIn("queued") });
+  const says = (note?: string): JobEvent => ({
+    type: "status_observed",
+    schedulerJobId: S1,
+    status: note === undefined ? { type: "queued" } : { type: "queued", note },
+  });
+  const noteIn = ({ progress }: Job): string | null => (progress.phase === "queued" ? progress.note : null);
+
+  test("is kept when it is new, and forgotten when it is no longer so", () => {
+    const noted = transition(queued, says("Slurm: PENDING (PartitionTimeLimit)"), LATER).job;
+    expect(noteIn(noted)).toBe("Slurm: PENDING (PartitionTimeLimit)");
+    expect(noted.updatedOnMs).toBe(queued.updatedOnMs);
+    expect(transition(noted, says("Slurm: PENDING (PartitionTimeLimit)"), LATER).job).toBe(noted);
+    expect(noteIn(transition(noted, says(), LATER).job)).toBeNull();
+  });
+
+  test("does not touch a job that was seen running", () => {
+    const running = transition(queued, EVENTS.seen_running, LATER).job;
+    expect(transition(running, says("Slurm: REQUEUE_HOLD (JobHeldUser)"), LATER).job).toBe(running);
   });
 });

@@ -87,9 +87,10 @@ describe("SlotLedger", () => {
     ledger.request(jobId(2), "alice");
     ledger.release(jobId(99));
     expect(ledger.waiting).toBe(2);
-    expect(ledger.position(jobId(2))).toBe(0);
-    expect(ledger.position(jobId(3))).toBe(1);
-    expect(ledger.position(jobId(1))).toBeUndefined();
+    expect([...ledger.positions(ids(1, 2, 3))]).toEqual([
+      [jobId(2), 0],
+      [jobId(3), 1],
+    ]);
   });
 
   test("takes a job out of the queue when it is released before its turn", () => {
@@ -101,22 +102,34 @@ describe("SlotLedger", () => {
     expect(ledger.grant()).toEqual(ids(3));
   });
 
-  test("foretells the order in which waiting jobs are served", () => {
-    const ledger = new SlotLedger(1);
-    for (const id of ids(1, 2, 3)) ledger.request(id, "alice");
-    ledger.grant();
-    for (const id of ids(11, 12)) ledger.request(id, "bob");
-    const foretold = ledger.order();
-    const served: JobId[] = [];
-    let running: readonly JobId[] = ids(1);
-    while (ledger.waiting > 0) {
-      for (const id of running) ledger.release(id);
-      running = ledger.grant();
-      served.push(...running);
-    }
-    expect([...served].sort()).toEqual([...foretold].sort());
-    expect(foretold[0]).toBe(jobId(11));
-    expect(served[0]).toBe(jobId(11));
+  test("tells at which place waiting jobs are served, if every slot came free one after the other", () => {
+    const action = record({
+      kind: constantFrom("request", "request", "request", "occupy", "release"),
+      id: integer({ min: 1, max: 25 }),
+      submitter: constantFrom("alice", "bob", "carol", "dave"),
+    });
+    assert(
+      property(listOf(action, { maxLength: 80 }), (actions) => {
+        // Nobody is served by the one; the other, with the same past, serves all at the end.
+        const [closed, open] = [new SlotLedger(0), new SlotLedger(Number.POSITIVE_INFINITY)];
+        for (const { kind, id, submitter } of actions) {
+          for (const ledger of [closed, open]) {
+            if (kind === "request") ledger.request(jobId(id), submitter);
+            else if (kind === "occupy") ledger.occupy(jobId(id), submitter);
+            else ledger.release(jobId(id));
+          }
+        }
+        const all = Array.from({ length: 25 }, (_, index) => jobId(index + 1));
+        const positions = closed.positions(all);
+        const served = open.grant();
+        expect([...positions].sort(([, a], [, b]) => a - b).map(([id]) => id)).toEqual([...served]);
+        expect([...positions.values()].sort((a, b) => a - b)).toEqual(served.map((_, index) => index));
+        for (const id of all) {
+          const own = positions.get(id);
+          expect([...closed.positions([id])]).toEqual(own === undefined ? [] : [[id, own]]);
+        }
+      }),
+    );
   });
 
   test("never exceeds its capacity, loses a job or idles while somebody waits", () => {
@@ -152,4 +165,47 @@ describe("SlotLedger", () => {
       }),
     );
   });
+
+  test("serves jobs that were moved before or after all others, whoever submitted them", () => {
+    const ledger = new SlotLedger(1);
+    for (const id of ids(1, 2, 3, 4)) ledger.request(id, id === 3 ? "bob" : "alice");
+    ledger.order(jobId(4), { isHeld: false, priority: 5 });
+    ledger.order(jobId(1), { isHeld: false, priority: -1 });
+    expect(ledger.positions(ids(1, 2, 3, 4))).toEqual(
+      new Map([
+        [jobId(4), 0],
+        [jobId(2), 1],
+        [jobId(3), 2],
+        [jobId(1), 3],
+      ]),
+    );
+    expect(servedInTurn(ledger)).toEqual(ids(4, 3, 2, 1));
+  });
+
+  test("grants a job that is held back no slot until it is let go", () => {
+    const ledger = new SlotLedger(2);
+    ledger.order(jobId(1), { isHeld: true, priority: 0 });
+    for (const id of ids(1, 2)) ledger.request(id, "alice");
+    expect(ledger.grant()).toEqual(ids(2));
+    expect(ledger.waiting).toBe(1);
+    expect(ledger.positions(ids(1))).toEqual(new Map());
+    ledger.order(jobId(1), { isHeld: false, priority: 0 });
+    expect(ledger.grant()).toEqual(ids(1));
+  });
+
+  test("keeps the place of a job whose order is said again", () => {
+    const ledger = new SlotLedger(1);
+    for (const id of ids(1, 2)) ledger.request(id, "alice");
+    ledger.order(jobId(1), { isHeld: false, priority: 0 });
+    expect(ledger.grant()).toEqual(ids(1));
+  });
 });
+
+function servedInTurn(ledger: SlotLedger): readonly JobId[] {
+  const served: JobId[] = [];
+  for (let granted = ledger.grant(); granted.length > 0; granted = ledger.grant()) {
+    served.push(...granted);
+    for (const id of granted) ledger.release(id);
+  }
+  return served;
+}

@@ -107,24 +107,14 @@ describe("serve", () => {
     expect(stderr).toMatch(/config\.yaml:4:\d+: destinations\.d\.scheduler\.slots: /);
   });
 
-  test("says which schedulers are not available yet", async () => {
-    const { stderr } = await refused((dir) =>
-      writeFileSync(
-        join(dir, "config.yaml"),
-        `${MINIMAL}destinations: {c: {scheduler: {type: slurm}, filesystem: {type: local}}}\n`,
-      ),
-    );
-    expect(stderr).toContain("destinations.c.scheduler.type: slurm is not available yet in this version");
-  });
-
   test("says which variable of the environment is wrong", async () => {
     const { stderr } = await refused(withKeys, { BARTENDER_PORT: "http" });
     expect(stderr).toContain("BARTENDER_PORT");
   });
 
-  test("says that PostgreSQL is not available yet, without showing the password", async () => {
-    const { stderr } = await refused(withKeys, { BARTENDER_DB_PASS: "s3cret" });
-    expect(stderr).toContain("PostgreSQL is not available yet");
+  test("says that the PostgreSQL server does not answer, without showing the password", async () => {
+    const { stderr } = await refused(withKeys, { BARTENDER_DB_PASS: "s3cret", BARTENDER_DB_PORT: "1" });
+    expect(stderr).toContain("no database server listens at this address");
     expect(stderr).not.toContain("s3cret");
   });
 

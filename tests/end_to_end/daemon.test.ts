@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { type DaemonProcess, startDaemon, zipFile } from "../support/daemon_process.ts";
@@ -9,7 +9,7 @@ applications:
   wc: {command_template: wc README.md, upload_needs: [README.md]}
   fail: {command_template: "echo output; echo trouble >&2; exit 3"}
   wait: {command_template: "echo started; sleep 600 & wait"}
-  nap: {command_template: "sleep 1; echo awake; exit 4"}
+  nap: {command_template: "while [ ! -e ../wake ]; do sleep 0.05; done; echo awake; exit 4"}
   env: {command_template: env}
   greet:
     command_template: echo {{ name|q }} {{ times }}
@@ -208,6 +208,7 @@ describe("stopping the daemon", () => {
       await daemon.until(ids[0] ?? 0, "running");
       await daemon.stop(signal);
       await daemon.restart();
+      writeFileSync(join(daemon.directory, "jobs", "wake"), "");
       for (const id of ids) {
         expect((await daemon.until(id, "ok", "error")).state).toBe("error");
         expect(await daemon.text(`/api/job/${id}/stdout`)).toBe("awake\n");

@@ -43,12 +43,26 @@ describe("the access log", () => {
       {
         level: "debug",
         message: "Request",
-        fields: { method: "GET", path: "/api/health?x=1", status: 200, durationMs: 0, peer: "10.1.2.3" },
+        fields: {
+          requestId: "request-1",
+          method: "GET",
+          path: "/api/health?x=1",
+          status: 200,
+          durationMs: 0,
+          peer: "10.1.2.3",
+        },
       },
       {
         level: "info",
         message: "Request",
-        fields: { method: "DELETE", path: "/api/job/", status: 405, durationMs: 0, peer: "10.1.2.3" },
+        fields: {
+          requestId: "request-1",
+          method: "DELETE",
+          path: "/api/job/",
+          status: 405,
+          durationMs: 0,
+          peer: "10.1.2.3",
+        },
       },
     ]);
   });

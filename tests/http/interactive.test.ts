@@ -96,6 +96,16 @@ describe("POST /api/job/{jobid}/interactive/{application}", () => {
     expect(body).toMatchObject({ returncode: 2, stdout: "", stderr: expect.stringContaining("nowhere") });
   });
 
+  test("shows numbers to the template as they were written", async () => {
+    using world = await setup();
+    const path = `/api/job/${world.job.id}/interactive/member`;
+    const printed = async (number: string): Promise<unknown> =>
+      (await answerOf(await world.postText(path, `{"a": {"b": ${number}}}`))).body;
+    expect(await printed("1.0")).toMatchObject({ stdout: "1.0\n" });
+    expect(await printed("1")).toMatchObject({ stdout: "1\n" });
+    expect(await printed("2e3")).toMatchObject({ stdout: "2000.0\n" });
+  });
+
   test("answers with the negative signal that ended the command", async () => {
     using world = await setup();
     expect(await (await world.post("run", { line: "kill -9 $$" })).json()).toMatchObject({ returncode: -9 });

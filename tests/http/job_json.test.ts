@@ -1,6 +1,7 @@
 import { describe, expect, test } from "bun:test";
-import { isoDate, jobToJson } from "../../src/http/job_json.ts";
-import { aJob, FAILED, LOCAL, progressIn } from "../support/job_builder.ts";
+import type { Job } from "../../src/core/job.ts";
+import { historyToJson, isoDate, jobToJson } from "../../src/http/job_json.ts";
+import { aJob, FAILED, progressIn } from "../support/job_builder.ts";
 
 describe("a date", () => {
   test.each([
@@ -18,16 +19,46 @@ describe("a date", () => {
 });
 
 describe("a job as JSON", () => {
-  test("has six keys in order, and nothing of its submitter, destination or scheduler", () => {
-    const job = aJob({ progress: progressIn("running"), createdOnMs: 0, updatedOnMs: 1500 });
-    expect(JSON.stringify(jobToJson(job))).toBe(
+  const view = (job: Job) => ({ job, reason: null, queuePosition: null });
+
+  test("has the six keys of the Python Bartender first, and nothing of its submitter, values or scheduler", () => {
+    const job = aJob({
+      progress: progressIn("running"),
+      parameters: { word: "secret" },
+      createdOnMs: 0,
+      updatedOnMs: 1500,
+      submittedOnMs: 1000,
+      startedOnMs: 1500,
+    });
+    expect(JSON.stringify(jobToJson(view(job)))).toBe(
       '{"id":1,"name":"input.zip","application":"wc","state":"running",' +
-        '"created_on":"1970-01-01T00:00:00+00:00","updated_on":"1970-01-01T00:00:01.500+00:00"}',
+        '"created_on":"1970-01-01T00:00:00+00:00","updated_on":"1970-01-01T00:00:01.500+00:00",' +
+        '"reason":null,"destination":"here","queue_position":null,"submitted_on":"1970-01-01T00:00:01+00:00",' +
+        '"started_on":"1970-01-01T00:00:01.500+00:00","finished_on":null,"returncode":null}',
     );
   });
 
-  test("shows a failed job as error", () => {
-    const progress = { phase: "finished", placement: LOCAL, schedulerJobId: null, outcome: FAILED } as const;
-    expect(jobToJson(aJob({ progress })).state).toBe("error");
+  test("shows a failed job as error, with its return code", () => {
+    const progress = { phase: "finished", placement: null, schedulerJobId: null, outcome: FAILED } as const;
+    expect(jobToJson(view(aJob({ progress, finishedOnMs: 0 })))).toMatchObject({
+      state: "error",
+      destination: null,
+      finished_on: "1970-01-01T00:00:00+00:00",
+      returncode: 7,
+    });
+  });
+
+  test("shows what is known beside it", () => {
+    const job = aJob({ progress: progressIn("waiting") });
+    expect(jobToJson({ job, reason: "Why", queuePosition: 3 })).toMatchObject({ reason: "Why", queue_position: 3 });
+  });
+});
+
+describe("a step of a job as JSON", () => {
+  test("has its time and both states", () => {
+    const entry = { version: 2, onMs: 0, phase: "waiting", state: "queued", attempt: 1, reason: null } as const;
+    expect(JSON.stringify(historyToJson(entry))).toBe(
+      '{"version":2,"on":"1970-01-01T00:00:00+00:00","state":"queued","phase":"waiting","attempt":1,"reason":null}',
+    );
   });
 });

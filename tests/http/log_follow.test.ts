@@ -1,11 +1,12 @@
 import { describe, expect, test } from "bun:test";
 import { appendFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { StoreUnavailableError } from "../../src/core/errors.ts";
+import { gunzipSync } from "node:zlib";
+import { StoreUnavailableError, TransferError } from "../../src/core/errors.ts";
 import type { Job, Phase } from "../../src/core/job.ts";
+import type { RemoteLog } from "../../src/ports/job_service.ts";
 import { type EdgeWorld, edgeWorld } from "../support/edge_world.ts";
 import { eventually } from "../support/eventually.ts";
-import { progressIn } from "../support/job_builder.ts";
 import { allClosed, openFilesBelow } from "../support/open_files.ts";
 import { plantTree } from "../support/planted_tree.ts";
 
@@ -28,7 +29,7 @@ function logWorld(world: EdgeWorld, phase: Phase, content?: string): LogWorld {
       const url = `http://localhost/api/job/${job.id}/${stream}${query}`;
       return await world.app.fetch(new Request(url, { headers: world.auth() }));
     },
-    move: (next) => (world.jobs.rows as Map<number, Job>).set(job.id, { ...job, progress: progressIn(next) }),
+    move: (next) => world.jobs.move(job.id, next),
   };
 }
 
@@ -59,6 +60,7 @@ function follow(world: EdgeWorld, response: Response) {
       return text;
     },
     until: (expected: string) => pass(() => text === expected),
+    pass,
     untilDone: () => pass(() => isDone),
     isDone: () => isDone,
   };
@@ -125,9 +127,9 @@ describe("?follow=true", () => {
     await allClosed(world.jobs.jobRootDir);
   });
 
-  test("shows new bytes within a quarter of a second, and asks for the job once a second", async () => {
+  test("shows new bytes within a quarter of a second, and asks for the job only when it has moved on", async () => {
     using world = await edgeWorld();
-    const { get, stdout } = logWorld(world, "running", "one\n");
+    const { get, move, stdout } = logWorld(world, "waiting", "one\n");
     let asked = 0;
     const ask = world.jobs.get.bind(world.jobs);
     world.jobs.get = (...args) => {
@@ -136,18 +138,103 @@ describe("?follow=true", () => {
     };
     const log = follow(world, await get("?follow=true"));
     await log.until("one\n");
+    await eventually("a pause", () => world.clock.pending === 1);
     asked = 0;
     for (let quarter = 0; quarter < 40; quarter++) {
       await eventually("a pause", () => world.clock.pending === 1);
       await world.clock.advance(250);
     }
-    expect(asked).toBeGreaterThanOrEqual(9);
-    expect(asked).toBeLessThanOrEqual(11);
+    expect(asked).toBe(0);
+    move("running");
+    await eventually("a question", () => asked === 1);
     await eventually("a pause", () => world.clock.pending === 1);
     appendFileSync(stdout, "two\n");
     await world.clock.advance(250);
     await eventually("the new bytes", () => log.text === "one\ntwo\n");
+    expect(asked).toBe(1);
     await log.reader?.cancel();
+    await eventually("nobody who watches", () => world.jobs.watchers === 0);
+  });
+
+  test.each(["gzip", "br, gzip;q=0.5", "GZIP"])("in the coding %s begins before there is a log", async (accepted) => {
+    using world = await edgeWorld();
+    const { job, move, stdout } = logWorld(world, "waiting");
+    const headers = { ...world.auth(), "accept-encoding": accepted };
+    const response = await world.app.request(`/api/job/${job.id}/stdout?follow=true&keep_alive=true`, { headers });
+    expect([response.headers.get("content-encoding"), response.headers.get("vary")]).toEqual([
+      "gzip",
+      "accept-encoding",
+    ]);
+    const reader = response.body?.getReader();
+    const begun = (await reader?.read())?.value ?? new Uint8Array();
+    expect(begun.length).toBe(10);
+    const coded = [begun];
+    const reading = (async () => {
+      for (let next = await reader?.read(); next?.value !== undefined; next = await reader?.read()) {
+        coded.push(next.value);
+      }
+    })();
+    for (let second = 0; second < 31; second++) {
+      await eventually("a pause", () => world.clock.pending === 1);
+      await world.clock.advance(1_000);
+    }
+    // Two signs of life in half a minute of silence.
+    expect(coded.length).toBe(3);
+    writeFileSync(stdout, "here\n");
+    move("finished");
+    await reading;
+    expect(gunzipSync(Buffer.concat(coded)).toString()).toBe("here\n");
+    expect([world.jobs.watchers, world.clock.pending]).toEqual([0, 0]);
+  });
+
+  test.each([
+    ["nothing", undefined, "&keep_alive=true"],
+    ["identity", "identity", "&keep_alive=1"],
+    ["no gzip", "gzip;q=0", "&keep_alive=true"],
+    ["another coding", "br", "&keep_alive=true"],
+    ["anything", "*", "&keep_alive=true"],
+    ["gzip, but has not asked for it", "gzip", ""],
+    ["gzip, but does not want it", "gzip", "&keep_alive=false"],
+  ])("is sent as it is to who accepts %s", async (_what, accepted, query) => {
+    using world = await edgeWorld();
+    const { job, move } = logWorld(world, "running", "one\n");
+    const headers = { ...world.auth(), ...(accepted === undefined ? {} : { "accept-encoding": accepted }) };
+    const response = await world.app.request(`/api/job/${job.id}/stdout?follow=true${query}`, { headers });
+    expect(response.headers.get("content-encoding")).toBeNull();
+    const log = follow(world, response);
+    await log.until("one\n");
+    move("finished");
+    await log.untilDone();
+    expect(log.text).toBe("one\n");
+  });
+
+  test("is answered at once although the job prints nothing, to clients that take a coding", async () => {
+    using world = await edgeWorld();
+    const { job } = logWorld(world, "running", "");
+    const server = world.serve();
+    const url = `${server.url}/api/job/${job.id}/stdout?follow=true&keep_alive=true`;
+    const response = await fetch(url, { headers: world.auth() });
+    expect(response.status).toBe(200);
+    await response.body?.cancel();
+    await eventually("nobody who watches", () => world.jobs.watchers === 0);
+    await server.stop();
+  });
+
+  test("breaks off when the daemon stops, so that nobody takes the part for the whole", async () => {
+    using world = await edgeWorld();
+    const { job, stdout } = logWorld(world, "running", "one\n");
+    const server = world.serve();
+    const response = await fetch(`${server.url}/api/job/${job.id}/stdout?follow=true`, { headers: world.auth() });
+    const reader = response.body?.getReader();
+    expect(new TextDecoder().decode((await reader?.read())?.value)).toBe("one\n");
+    world.stopStreams();
+    const rest = (async () => {
+      while (!(await reader?.read())?.done);
+    })();
+    await expect(rest).rejects.toThrow();
+    await allClosed(stdout);
+    expect([world.jobs.watchers, world.clock.pending]).toEqual([0, 0]);
+    await server.stop();
   });
 
   test("waits for a log that is not there yet", async () => {
@@ -258,5 +345,82 @@ describe("?follow=true", () => {
     expect(await response.json()).toEqual({
       detail: [{ loc: ["query", "follow"], msg: "value could not be parsed to a boolean", type: "type_error.bool" }],
     });
+  });
+});
+
+describe("the log of a job that runs elsewhere", () => {
+  /** A log on another host that a test writes, and may make unreachable. */
+  function remoteLog() {
+    const state = { text: "", isAway: false, reads: 0 };
+    const log: RemoteLog = {
+      async read(_name, fromByte, maxBytes) {
+        state.reads += 1;
+        if (state.isAway) throw new TransferError("No route to host", { retryable: true });
+        const bytes = Buffer.from(state.text);
+        const start = fromByte < 0 ? Math.max(0, bytes.length + fromByte) : fromByte;
+        return { start, bytes: bytes.subarray(start, start + maxBytes) };
+      },
+    };
+    return { state, log };
+  }
+
+  test("shows its last lines", async () => {
+    using world = await edgeWorld();
+    const t = logWorld(world, "running");
+    const { state, log } = remoteLog();
+    world.jobs.remoteLogs.set(t.job.id, log);
+    state.text = "one\ntwo\nthree\n";
+    expect(await (await t.get("?tail=2")).text()).toBe("two\nthree\n");
+    expect(await (await t.get("?tail=9")).text()).toBe("one\ntwo\nthree\n");
+    state.text = "one\ntwo";
+    expect(await (await t.get("?tail=1")).text()).toBe("two");
+  });
+
+  test("is 503 while the host is away, as nobody knows what it holds", async () => {
+    using world = await edgeWorld();
+    const t = logWorld(world, "running");
+    const { state, log } = remoteLog();
+    world.jobs.remoteLogs.set(t.job.id, log);
+    state.isAway = true;
+    const response = await t.get("?tail=2");
+    expect(response.status).toBe(503);
+    expect(await response.json()).toEqual({
+      detail: "The destination of the job does not answer: No route to host",
+    });
+  });
+
+  test("is followed through an absence of the host to its end in the job's own directory", async () => {
+    using world = await edgeWorld();
+    const t = logWorld(world, "running");
+    const { state, log } = remoteLog();
+    world.jobs.remoteLogs.set(t.job.id, log);
+    state.text = "one\n";
+    const followed = follow(world, await t.get("?follow=true"));
+    await followed.pass(() => followed.text === "one\n");
+    state.isAway = true;
+    const { reads } = state;
+    await followed.pass(() => state.reads > reads + 1);
+    state.isAway = false;
+    state.text += "two\n";
+    await followed.pass(() => followed.text === "one\ntwo\n");
+    world.jobs.remoteLogs.delete(t.job.id);
+    writeFileSync(t.stdout, "one\ntwo\nthree\n");
+    t.move("finished");
+    await followed.untilDone();
+    expect(followed.text).toBe("one\ntwo\nthree\n");
+  });
+
+  test("is looked at every two seconds at most", async () => {
+    using world = await edgeWorld();
+    const t = logWorld(world, "running");
+    const { state, log } = remoteLog();
+    world.jobs.remoteLogs.set(t.job.id, log);
+    state.text = "one\n";
+    const followed = follow(world, await t.get("?follow=true"));
+    await followed.pass(() => followed.text === "one\n");
+    const [{ reads }, fromMs] = [state, world.clock.monotonicMs()];
+    await followed.pass(() => world.clock.monotonicMs() >= fromMs + 10_000);
+    expect(state.reads - reads).toBeLessThanOrEqual(6);
+    await followed.reader?.cancel();
   });
 });

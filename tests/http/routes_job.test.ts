@@ -1,6 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { existsSync } from "node:fs";
 import { type EdgeWorld, edgeWorld } from "../support/edge_world.ts";
+import { KILLED } from "../support/job_builder.ts";
 
 interface Asked {
   readonly method?: string;
@@ -83,6 +84,122 @@ describe("the list of jobs", () => {
     });
   });
 
+  const plantFour = (world: EdgeWorld) => {
+    world.jobs.plant({ phase: "running", application: "wc", name: "One.zip" });
+    world.jobs.plant({ phase: "finished", application: "sort", name: "two & 2.zip" });
+    world.jobs.plant({ phase: "finished", application: "wc", name: "onerous" });
+    world.jobs.plant({ phase: "waiting", application: "w c", name: "%" });
+  };
+
+  test.each([
+    ["state=ok", [3, 2]],
+    ["state=running&state=queued", [4, 1]],
+    ["state=ok&state=ok", [3, 2]],
+    ["application=wc", [3, 1]],
+    ["application=w+c&application=sort", [4, 2]],
+    ["application=", []],
+    ["name=ONE", [3, 1]],
+    ["name=%25", [4]],
+    ["name=", [4, 3, 2, 1]],
+    ["name=x&name=two", [2]],
+    ["before=3", [2, 1]],
+    ["before=1", []],
+    ["before=99999999999999999999", [4, 3, 2, 1]],
+    ["before=4&offset=1", [2, 1]],
+    ["state=ok&application=wc&name=one&before=4&limit=5", [3]],
+  ])("with %s holds the jobs %p", async (query, ids) => {
+    using world = await edgeWorld();
+    plantFour(world);
+    const { json } = await ask(world, `/api/job/?${query}`);
+    expect(json.map(({ id }: { id: number }) => id)).toEqual(ids);
+  });
+
+  const states = ["new", "queued", "running", "staging_out", "ok", "error"];
+  const notState = (index: number, given: string) => ({
+    loc: ["query", "state", index],
+    msg: "unexpected value; permitted: 'new', 'queued', 'running', 'staging_out', 'ok', 'error'",
+    type: "value_error.const",
+    ctx: { given, permitted: states },
+  });
+  const tooLong = {
+    msg: "ensure this value has at most 200 characters",
+    type: "value_error.any_str.max_length",
+    ctx: { limit_value: 200 },
+  };
+  const many = Array.from({ length: 21 }, (_, index) => `application=a${index}`).join("&");
+  test.each([
+    ["state=OK", [notState(0, "OK")]],
+    ["state=ok&state=&state=deleting", [notState(1, ""), notState(2, "deleting")]],
+    [
+      "before=0",
+      [
+        {
+          loc: ["query", "before"],
+          msg: "ensure this value is greater than 0",
+          type: "value_error.number.not_gt",
+          ctx: { limit_value: 0 },
+        },
+      ],
+    ],
+    ["before=x", [{ loc: ["query", "before"], ...NOT_INTEGER }]],
+    [`name=${"é".repeat(201)}`, [{ loc: ["query", "name"], ...tooLong }]],
+    [`application=wc&application=${"x".repeat(201)}`, [{ loc: ["query", "application", 1], ...tooLong }]],
+    [
+      "name=a%00",
+      [{ loc: ["query", "name"], msg: "ensure this value has no NUL and no unpaired surrogate", type: "value_error" }],
+    ],
+    [
+      many,
+      [
+        {
+          loc: ["query", "application"],
+          msg: "ensure this value has at most 20 items",
+          type: "value_error.list.max_items",
+          ctx: { limit_value: 20 },
+        },
+      ],
+    ],
+    [
+      "limit=x&before=0.5&state=1",
+      [{ loc: ["query", "limit"], ...NOT_INTEGER }, { loc: ["query", "before"], ...NOT_INTEGER }, notState(0, "1")],
+    ],
+  ])("with %s is refused like any faulty parameter", async (query, faults) => {
+    using world = await edgeWorld();
+    expect(await ask(world, `/api/job/?${query}`)).toMatchObject({
+      status: 422,
+      text: JSON.stringify({ detail: faults }),
+    });
+  });
+
+  test("links to the next page until there is none, without the token", async () => {
+    using world = await edgeWorld();
+    for (let count = 0; count < 25; count += 1) world.jobs.plant({ name: "a & b", application: "w c" });
+    const token = world.auth().authorization.slice("Bearer ".length);
+    const seen: number[] = [];
+    let next: string | undefined = `/api/job/?offset=2&limit=7&name=A%20%26&application=w+c&state=ok&token=${token}`;
+    for (let pages = 0; next !== undefined; pages += 1) {
+      expect(pages).toBeLessThan(10);
+      const answer = await world.app.request(next, { headers: { ...world.auth(), host: "bartender.test:8000" } });
+      seen.push(...((await answer.json()) as { id: number }[]).map(({ id }) => id));
+      const link: string | null = answer.headers.get("link");
+      expect(link ?? "").not.toContain("token");
+      next =
+        link === null ? undefined : /^<http:\/\/bartender\.test:8000(\/api\/job\/\?.*)>; rel="next"$/.exec(link)?.[1];
+      if (link !== null) expect(next).toBeDefined();
+    }
+    expect(seen).toEqual(Array.from({ length: 23 }, (_, index) => 23 - index));
+  });
+
+  test.each(["limit=3", "limit=0", "limit=99", "before=1"])(
+    "has no link when %s shows the last job or none",
+    async (query) => {
+      using world = await edgeWorld();
+      for (let count = 0; count < 3; count += 1) world.jobs.plant({});
+      const answer = await world.app.request(`/api/job/?${query}`, { headers: world.auth() });
+      expect(answer.headers.get("link")).toBeNull();
+    },
+  );
+
   test("is not shown without a token, however faulty the parameters", async () => {
     using world = await edgeWorld();
     expect((await world.app.request("/api/job/?limit=x")).status).toBe(403);
@@ -93,6 +210,8 @@ describe("a job number", () => {
   const operations: readonly (readonly [string, string, Asked])[] = [
     ["show", "", {}],
     ["delete", "", { method: "DELETE" }],
+    ["history", "/history", {}],
+    ["cancel", "/cancel", { method: "POST" }],
     ["rename", "/name", { method: "POST", body: '"x"' }],
     ["stdout", "/stdout", {}],
     ["stderr", "/stderr", {}],
@@ -125,7 +244,46 @@ describe("a job", () => {
       status: 200,
       text:
         `{"id":${job.id},"name":"größe.zip","application":"wc","state":"running",` +
-        '"created_on":"2022-01-01T00:00:00+00:00","updated_on":"2022-01-01T00:00:00+00:00"}',
+        '"created_on":"2022-01-01T00:00:00+00:00","updated_on":"2022-01-01T00:00:00+00:00",' +
+        '"reason":null,"destination":"here","queue_position":null,"submitted_on":null,"started_on":null,' +
+        '"finished_on":null,"returncode":null}',
+    });
+  });
+
+  test("that is cancelled is shown as it is saved, also when asked twice", async () => {
+    using world = await edgeWorld();
+    const job = world.jobs.plant({ phase: "running" });
+    for (let count = 0; count < 2; count += 1) {
+      const answer = await ask(world, `/api/job/${job.id}/cancel`, { method: "POST" });
+      expect(answer).toMatchObject({ status: 202, json: { id: job.id, state: "staging_out" } });
+    }
+  });
+
+  test.each([
+    ["finished", "Job has finished already"],
+    ["staging_out", "Job cannot be cancelled any more, it is past its command"],
+    ["closing", "Job cannot be cancelled any more, it is past its command"],
+  ] as const)("in phase %s is not cancelled", async (phase, detail) => {
+    using world = await edgeWorld();
+    const job = world.jobs.plant({ phase });
+    expect(await ask(world, `/api/job/${job.id}/cancel`, { method: "POST" })).toMatchObject({
+      status: 409,
+      json: { detail },
+    });
+    expect(world.jobs.rows.get(job.id)).toEqual(job);
+  });
+
+  test("has a history, the oldest step first", async () => {
+    using world = await edgeWorld();
+    const job = world.jobs.plant({ phase: "accepted" });
+    await world.clock.advance(1_500);
+    const progress = { phase: "finished", placement: null, schedulerJobId: null, outcome: KILLED } as const;
+    world.jobs.move(job.id, "finished", { attempt: 1, progress });
+    expect(await ask(world, `/api/job/${job.id}/history`)).toMatchObject({
+      status: 200,
+      text:
+        '[{"version":1,"on":"2022-01-01T00:00:00+00:00","state":"new","phase":"accepted","attempt":0,"reason":null},' +
+        '{"version":2,"on":"2022-01-01T00:00:01.500+00:00","state":"error","phase":"finished","attempt":1,"reason":"Ended by signal 9"}]',
     });
   });
 

@@ -104,6 +104,17 @@ describe("routing", () => {
     expect((await world.app.request("/api/job/1", { method: "HEAD" })).status).toBe(403);
   });
 
+  test.each(["/api/health", "/api/whoami", "/api/job/", "/api/job/99", "/api/nothing"])(
+    "answers HEAD of %s with the length that GET has: clients take an error without a body for a success",
+    async (path) => {
+      using world = await edgeWorld();
+      const body = await (await get(world, path)).arrayBuffer();
+      const headers = world.auth();
+      const answer = await world.app.request(path, { method: "HEAD", headers });
+      expect(answer.headers.get("content-length")).toBe(String(body.byteLength));
+    },
+  );
+
   test("takes no notice of a content type without a body", async () => {
     using world = await edgeWorld();
     const job = world.jobs.plant({});
@@ -130,7 +141,7 @@ describe("health", () => {
     expect(answer.headers.get("retry-after")).toMatch(/^\d+$/);
     expect(await detail(answer)).toBe("The job store is not available, please try again later");
     expect(world.logger.lines).toContainEqual(
-      expect.objectContaining({ level: "warn", fields: { err: world.jobs.fault } }),
+      expect.objectContaining({ level: "warn", fields: { requestId: "request-1", error: world.jobs.fault } }),
     );
   });
 });
@@ -142,7 +153,7 @@ describe("a fault", () => {
     const answer = await get(world, "/api/job/");
     expect([answer.status, await answer.text()]).toEqual([500, '{"detail":"Internal Server Error"}']);
     expect(world.logger.lines.filter(({ level }) => level === "error")).toEqual([
-      { level: "error", message: "Request failed", fields: { err: world.jobs.fault } },
+      { level: "error", message: "Request failed", fields: { requestId: "request-1", error: world.jobs.fault } },
     ]);
   });
 

@@ -15,7 +15,11 @@ describe("a spool", () => {
           const chunks = sizes.map((size, at) => Buffer.alloc(size, `chunk ${at} of ${size};`));
           const whole = Buffer.concat(chunks);
           const spool = new Spool(directory.path);
-          for (const chunk of chunks) await spool.write(chunk);
+          for (const chunk of chunks) {
+            await spool.write(chunk);
+            // The spool has its own copy.
+            chunk.fill("x");
+          }
           expect(spool.size).toBe(whole.length);
           const source = await spool.finish();
           expect(source.size).toBe(whole.length);
@@ -25,6 +29,9 @@ describe("a spool", () => {
           const streamed: Buffer[] = [];
           for await (const piece of source.stream(start, whole.length - start)) streamed.push(piece);
           expect(Buffer.concat(streamed).equals(whole.subarray(start))).toBe(true);
+          const brief: Buffer[] = [];
+          for await (const piece of source.stream(start, whole.length - start, true)) brief.push(Buffer.from(piece));
+          expect(Buffer.concat(brief).equals(whole.subarray(start))).toBe(true);
           await spool.close();
         },
       ),

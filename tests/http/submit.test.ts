@@ -2,6 +2,7 @@ import { describe, expect, test } from "bun:test";
 import { readdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { BusyError, JobDirectoryError, StoreUnavailableError } from "../../src/core/errors.ts";
+import { InputDigest } from "../../src/files/job_input.ts";
 import { edgeWorld, readmeZip, uploadForm } from "../support/edge_world.ts";
 import { fileForm, rawForm, type Submission, submit, UPLOAD_HEADER } from "../support/submission.ts";
 import { buildZip } from "../support/zip_builder.ts";
@@ -13,8 +14,13 @@ describe("a submission", () => {
     using world = await edgeWorld();
     const answer = await submit(world, { headers: { host: "lab.example:8000" } });
     expect(answer).toMatchObject({ status: 303, text: "", location: "http://lab.example:8000/api/job/1" });
+    const digest = new InputDigest();
+    digest.add("README.md", 14);
+    // What the job was given can be told from what its command does later.
+    const input = { digest: digest.toString(), sealedOnMs: expect.any(Number) };
+    const origin = { trace: { requestId: "request-1" }, input, retryOf: null };
     expect(world.jobs.submitted).toEqual([
-      { name: "input.zip", application: "wc", submitter: "alice", parameters: {}, upload: expect.any(String) },
+      { name: "input.zip", application: "wc", submitter: "alice", parameters: {}, origin, upload: expect.any(String) },
     ]);
     expect(world.leftovers()).toEqual(["1", "1/README.md"]);
     expect(readFileSync(join(world.jobs.jobRootDir, "1", "README.md"), "utf8")).toBe("one two three\n");

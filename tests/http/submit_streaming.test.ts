@@ -3,8 +3,10 @@ import { readFileSync } from "node:fs";
 import { connect, type Socket } from "node:net";
 import { join } from "node:path";
 import type { EdgeDeps } from "../../src/http/edge.ts";
+import { BODY_PATIENCE_MS } from "../../src/http/request_body.ts";
 import type { LogFields, Logger } from "../../src/ports/logger.ts";
 import { edgeWorld, readmeZip } from "../support/edge_world.ts";
+import { eventually } from "../support/eventually.ts";
 import { recordingLogger } from "../support/recording_logger.ts";
 import { buildZip } from "../support/zip_builder.ts";
 
@@ -112,6 +114,29 @@ describe("an upload over the network", () => {
     expect(await edge.answered).toMatchObject({ status: 400 });
     expect(edge.world.leftovers()).toEqual([]);
     expect(edge.world.jobs.rows.size).toBe(0);
+    expect(edge.errors()).toEqual([]);
+  });
+
+  test("that does not go on is refused after two minutes, with its connection, and leaves nothing behind", async () => {
+    await using edge = await setup();
+    const body = multipart(buildZip([{ name: "noise", content: noise(4_000_000) }]));
+    const socket = await open(edge.server.port);
+    const { authorization } = edge.world.auth();
+    socket.write(requestHead({ authorization, ...MULTIPART, "Content-Length": String(body.length) }));
+    socket.write(body.subarray(0, 400_000));
+    let isAnswered = false;
+    void edge.answered.then(() => {
+      isAnswered = true;
+    });
+    await eventually("the end of our patience", async () => {
+      await edge.world.clock.advance(BODY_PATIENCE_MS);
+      return isAnswered;
+    });
+    let answer = "";
+    // Until the server closes the connection.
+    for await (const chunk of socket) answer += String(chunk);
+    expect(answer).toMatch(/^HTTP\/1\.1 408 [\s\S]*\{"detail":"The request body came too slowly: [^"]+"\}$/);
+    expect(edge.world.leftovers()).toEqual([]);
     expect(edge.errors()).toEqual([]);
   });
 

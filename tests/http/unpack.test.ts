@@ -1,8 +1,8 @@
 import { describe, expect, test } from "bun:test";
 import { statSync } from "node:fs";
 import { join } from "node:path";
+import { turnTaking } from "../../src/files/turns.ts";
 import { memorySource } from "../../src/http/byte_source.ts";
-import { turnTaking } from "../../src/http/turns.ts";
 import { unpack } from "../../src/http/unpack.ts";
 import { readZipIndex } from "../../src/http/zip_index.ts";
 import { ManualClock } from "../support/manual_clock.ts";

@@ -63,6 +63,25 @@ describe("an entry of an archive", () => {
     expect(await submitZip(buildZip([textFile("a"), textFile("A")]))).toEqual(["A", "a"]);
   });
 
+  test.each([
+    ["a case", "Data/a", "data/a"],
+    ["the case of directories alone", "Data/a", "data/b"],
+    ["a directory and a file", "data/", "DATA"],
+    ["composed and decomposed letters", "\u00e9", "e\u0301"],
+    ["letters without a simple other case", "stra\u00dfe", "STRASSE"],
+  ])("must differ in more than %s where that is configured", async (_what, first, second) => {
+    const archive = buildZip([first, second].map((name) => (name.endsWith("/") ? { name } : textFile(name))));
+    expect((await submitZip(archive)).length).toBeGreaterThan(1);
+    expect(await submitZip(archive, true)).toEqual(
+      entryRefused(second, "differs from another one only by case or Unicode form"),
+    );
+  });
+
+  test("may share directories with others where names have to be distinct", async () => {
+    const files = ["d/e/a", "d/e/b", "d/c"].map((name) => textFile(name));
+    expect(await submitZip(buildZip([{ name: "d/" }, ...files]), true)).toEqual(["d", "d/c", "d/e", "d/e/a", "d/e/b"]);
+  });
+
   test("that is a directory must not have content", async () => {
     expect(await submitZip(buildZip([textFile("a/")]))).toEqual(entryRefused("a/", "is a directory with content"));
   });

@@ -1,5 +1,4 @@
 import { expect, test } from "bun:test";
-import { Readable } from "node:stream";
 import yauzl from "yauzl";
 import { centralRecord, endOfCentralDirectory, type ZipEntry } from "../../src/http/zip_records.ts";
 
@@ -22,10 +21,15 @@ async function openBack(entries: readonly ZipEntry[], start: number): Promise<ya
   const directory = Buffer.concat(entries.map(centralRecord));
   const tail = Buffer.concat([directory, endOfCentralDirectory(entries.length, start, directory.length)]);
   class VirtualArchive extends yauzl.RandomAccessReader {
-    override _readStreamForRange(from: number, to: number): Readable {
-      const before = Buffer.alloc(Math.max(0, Math.min(start, to) - from));
-      const rest = tail.subarray(Math.max(0, from - start), Math.max(0, to - start));
-      return Readable.from(before.length === 0 ? [rest] : [Buffer.concat([before, rest])]);
+    override read(buffer: Buffer, offset: number, length: number, position: number, done: (error: null) => void): void {
+      buffer.fill(0, offset, offset + length);
+      tail.copy(
+        buffer,
+        offset + Math.max(0, start - position),
+        Math.max(0, position - start),
+        position + length - start,
+      );
+      queueMicrotask(() => done(null));
     }
   }
   return await new Promise<yauzl.ZipFile>((resolve, reject) => {

@@ -17,6 +17,8 @@ export interface ControlledScheduler extends Scheduler {
   hold(method: "submit" | "cancel"): () => void;
   start(id: SchedulerJobId): void;
   end(id: SchedulerJobId, outcome: Outcome): void;
+  /** Loses the command as a restart of its machine does. */
+  interrupt(id: SchedulerJobId): void;
   status(id: SchedulerJobId): SchedulerStatus | undefined;
 }
 
@@ -57,6 +59,10 @@ export function controlledScheduler(
     },
     start: (id) => set(id, { type: "running" }),
     end: (id, outcome) => set(id, { type: "ended", outcome }),
+    interrupt(id) {
+      const outcome = { isOk: false, returnCode: null, reason: "The machine was restarted" };
+      set(id, { type: "ended", outcome, isInterrupted: true });
+    },
     status: (id) => known.get(id),
     async submit(job, tag) {
       await enter("submit");

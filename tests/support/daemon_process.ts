@@ -1,17 +1,30 @@
-import { type ChildProcess, spawn } from "node:child_process";
+import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { generateKeyPairSync, type KeyObject } from "node:crypto";
 import { closeSync, mkdirSync, openSync, readFileSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { zipSync } from "fflate";
 import { SignJWT } from "jose";
+import { endLeftovers } from "./end_leftovers.ts";
 import { tempDir } from "./temp_dir.ts";
 
-const MAIN = resolve(import.meta.dir, "../../src/main.ts");
+const ROOT = resolve(import.meta.dir, "../..");
+const MAIN = join(ROOT, "src/main.ts");
+
+/** Long enough for a machine that is busy with ten other things; shorter than a test may take, so that it can tell why. */
+const PATIENCE_MS = 50_000;
 
 export interface DaemonProcessOptions {
   /** Text of `config.yaml`. */
   readonly config: string;
+  /** Further files beside it. */
+  readonly files?: Readonly<Record<string, string>>;
   readonly env?: Readonly<Record<string, string>>;
+  /** Program that takes the command `serve`. Default: the real one. */
+  readonly main?: string;
+  /** What runs it: this very Bun, or Deno by the task `serve` of `deno.json`. Default: bun. */
+  readonly runtime?: "bun" | "deno";
+  /** How long it may take to start; less than its test may, so that the test can tell why. Default: 50 s. */
+  readonly patienceMs?: number;
 }
 
 /** What clients get to see of a job, as far as tests look at it. */
@@ -49,6 +62,10 @@ export interface DaemonProcess extends AsyncDisposable {
   until(id: number, ...states: readonly string[]): Promise<JobView>;
   text(path: string): Promise<string>;
   log(): string;
+  /** Exit status when the process has ended by itself, else undefined. */
+  ended(): number | undefined;
+  /** Waits for the end of the process, which is not asked for. @returns the signal that ended it */
+  died(): Promise<NodeJS.Signals | null>;
   /** Ends the process. @returns exit status, null when the signal ended it */
   stop(signal?: NodeJS.Signals): Promise<number | null>;
   /** Starts another process on the same directory after `stop`. */
@@ -61,8 +78,12 @@ export async function startDaemon(options: DaemonProcessOptions): Promise<Daemon
   const { publicKey, privateKey } = generateKeyPairSync("rsa", { modulusLength: 2048 });
   writeFileSync(join(directory, "config.yaml"), options.config);
   writeFileSync(join(directory, "public_key.pem"), publicKey.export({ type: "spki", format: "pem" }));
+  for (const [name, text] of Object.entries(options.files ?? {})) writeFileSync(join(directory, name), text);
   mkdirSync(join(directory, "jobs"));
-  let process = await launch(directory, options.env ?? {});
+  let process = await launch(directory, options).catch((error: unknown) => {
+    dir[Symbol.dispose]();
+    throw error;
+  });
   const alice = await sign(privateKey, {});
 
   const call = (method: string, path: string, init: RequestInit = {}): Promise<Response> => {
@@ -107,26 +128,41 @@ export async function startDaemon(options: DaemonProcessOptions): Promise<Daemon
     },
     job,
     async until(id, ...states) {
-      for (const deadline = Date.now() + 30_000; Date.now() < deadline; await Bun.sleep(20)) {
+      for (const deadline = Date.now() + PATIENCE_MS; Date.now() < deadline; await Bun.sleep(20)) {
         const view = await job(id);
         if (states.includes(view.state)) return view;
       }
-      throw new Error(`Job ${id} is ${(await job(id)).state} after 30 s, not ${states.join(" or ")}`);
+      throw new Error(
+        `Job ${id} is ${(await job(id)).state} after ${PATIENCE_MS / 1000} s, not ${states.join(" or ")}`,
+      );
     },
     async text(path) {
       return await (await call("GET", path)).text();
     },
+    async died() {
+      const { child } = process;
+      if (child.exitCode === null && child.signalCode === null) {
+        await new Promise((done) => child.once("exit", done));
+      }
+      return child.signalCode;
+    },
     log: () => readFileSync(join(directory, "bartender.log"), "utf8"),
+    ended: () => process.child.exitCode ?? undefined,
     stop,
     async restart() {
       await stop();
-      process = await launch(directory, options.env ?? {});
+      process = await launch(directory, options);
     },
     async [Symbol.asyncDispose]() {
       await stop();
+      await endLeftovers(join(resolve(directory, jobRootIn(options.config)), ".bartender", "attempts"));
       dir[Symbol.dispose]();
     },
   };
+}
+
+function jobRootIn(config: string): string {
+  return /^job_root_dir: (.*)$/m.exec(config)?.[1] ?? "jobs";
 }
 
 /** A zip archive as the part of a form. */
@@ -142,22 +178,102 @@ function sign(key: KeyObject, claims: Readonly<Record<string, unknown>>): Promis
 
 async function launch(
   directory: string,
-  env: Readonly<Record<string, string>>,
+  { patienceMs = PATIENCE_MS, ...options }: Pick<DaemonProcessOptions, "env" | "main" | "runtime" | "patienceMs">,
 ): Promise<{ readonly child: ChildProcess; readonly url: string }> {
-  const logFile = join(directory, "bartender.log");
-  const log = openSync(logFile, "w");
-  const child = spawn(process.execPath, ["--no-env-file", MAIN, "serve"], {
-    cwd: directory,
-    env: { PATH: process.env.PATH ?? "", BARTENDER_PORT: "0", BARTENDER_DB_URL: "sqlite:bartender.db", ...env },
-    stdio: ["ignore", log, log],
-  });
-  closeSync(log);
-  for (const deadline = Date.now() + 20_000; Date.now() < deadline; await Bun.sleep(20)) {
-    const text = readFileSync(logFile, "utf8");
-    const url = /listens on (\S+)/.exec(text)?.[1];
+  const { child, output } = spawnDaemon(directory, { ...options, logName: "bartender.log" });
+  for (const deadline = Date.now() + patienceMs; Date.now() < deadline; await Bun.sleep(20)) {
+    const url = /listens on (\S+)/.exec(output())?.[1];
     if (url !== undefined) return { child, url };
-    if (child.exitCode !== null) throw new Error(`The daemon ended with status ${child.exitCode}:\n${text}`);
+    if (child.exitCode !== null || child.signalCode !== null) {
+      throw new Error(`The daemon ended with ${child.exitCode ?? child.signalCode}:\n${output()}`);
+    }
   }
   child.kill("SIGKILL");
-  throw new Error(`The daemon did not start:\n${readFileSync(logFile, "utf8")}`);
+  throw new Error(`The daemon did not start:\n${output()}`);
+}
+
+/** A command of Bartender in a process of its own, whatever becomes of it. */
+export interface SpawnedCommand extends AsyncDisposable {
+  readonly child: ChildProcess;
+  /** What it wrote to standard output and standard error so far. */
+  output(): string;
+  /** @returns the exit status, null when a signal ended it */
+  ended(): Promise<number | null>;
+}
+
+/**
+ * Starts another command in the directory of a daemon, in its environment.
+ *
+ * @param logName file in `directory` for all that it writes
+ * @param args default: `serve`
+ */
+export function spawnDaemon(
+  directory: string,
+  options: {
+    readonly logName: string;
+    readonly env?: Readonly<Record<string, string>>;
+    readonly args?: readonly string[];
+    readonly main?: string;
+    /** Command line before that of Bartender, e.g. to run it elsewhere; on Bun only. */
+    readonly prefix?: readonly string[];
+    readonly runtime?: "bun" | "deno";
+  },
+): SpawnedCommand {
+  const logFile = join(directory, options.logName);
+  const log = openSync(logFile, "w");
+  const database = options.env?.BARTENDER_DB_HOST === undefined ? { BARTENDER_DB_URL: "sqlite:bartender.db" } : {};
+  const env = {
+    PATH: process.env.PATH ?? "",
+    BARTENDER_PORT: "0",
+    BARTENDER_CONSOLE_SOCKET: "console.sock",
+    ...database,
+    ...options.env,
+  };
+  const stdio = ["ignore", log, log] as const;
+  const command = [process.execPath, "--no-env-file", options.main ?? MAIN, ...(options.args ?? ["serve"])];
+  const [program = "", ...args] = [...(options.prefix ?? []), ...command];
+  const child =
+    options.runtime === "deno"
+      ? spawnDenoTask(directory, env, [...stdio])
+      : spawn(program, args, { cwd: directory, env, stdio: [...stdio] });
+  closeSync(log);
+  const ended = new Promise<number | null>((done) => child.once("exit", done));
+  return {
+    child,
+    output: () => readFileSync(logFile, "utf8"),
+    ended: () => ended,
+    async [Symbol.asyncDispose]() {
+      child.kill("SIGKILL");
+      await ended;
+    },
+  };
+}
+
+/**
+ * The line of the task itself, since processes in between, as there are when Deno comes from npm, do not pass signals on.
+ * Tasks run in the directory of `deno.json`, so all else has to be named by absolute paths.
+ */
+function spawnDenoTask(
+  directory: string,
+  env: Readonly<Record<string, string>>,
+  stdio: ("ignore" | number)[],
+): ChildProcess {
+  const { tasks } = JSON.parse(readFileSync(join(ROOT, "deno.json"), "utf8")) as { tasks: { serve: string } };
+  const [program, ...args] = tasks.serve.split(" ");
+  if (program !== "deno") throw new Error(`Not a line for Deno: ${tasks.serve}`);
+  // The package is a program of Node around the real one.
+  const asked = spawnSync(join(ROOT, "node_modules/.bin/deno"), ["eval", "console.log(Deno.execPath())"], {
+    encoding: "utf8",
+  });
+  return spawn(asked.stdout.trim(), args, {
+    cwd: ROOT,
+    env: {
+      ...env,
+      BARTENDER_CONFIG_FILENAME: join(directory, "config.yaml"),
+      BARTENDER_PUBLIC_KEY: join(directory, "public_key.pem"),
+      BARTENDER_DB_URL: `sqlite:${join(directory, "bartender.db")}`,
+      BARTENDER_CONSOLE_SOCKET: join(directory, "console.sock"),
+    },
+    stdio,
+  });
 }

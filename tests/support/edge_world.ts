@@ -3,11 +3,15 @@ import { join } from "node:path";
 import { systemClock } from "../../adapters/clock/system_clock.ts";
 import { localCommandRunner } from "../../adapters/command_runner/local.ts";
 import type { Application } from "../../src/core/application.ts";
+import type { JobId } from "../../src/core/ids.ts";
 import type { JsonObject } from "../../src/core/json.ts";
 import { createApp } from "../../src/http/app.ts";
 import type { EdgeDeps } from "../../src/http/edge.ts";
+import { oneAtATime } from "../../src/http/one_at_a_time.ts";
 import { loadPublicKey } from "../../src/http/public_key.ts";
 import { createTokenVerifier } from "../../src/http/token_verifier.ts";
+import type { UsageLimits } from "../../src/http/usage_limits.ts";
+import { NO_HTTP_METRICS } from "../../src/ports/metrics.ts";
 import { serveHttp } from "../../src/runtime/serve.ts";
 import { type FakeJobService, fakeJobService } from "./fake_job_service.ts";
 import { ManualClock } from "./manual_clock.ts";
@@ -25,6 +29,8 @@ export interface EdgeWorld extends Disposable {
   readonly tokens: TokenFactory;
   /** `Authorization` of `username`. */
   auth(username?: string, claims?: Readonly<Record<string, unknown>>): { readonly authorization: string };
+  /** Tells all streams that the daemon is about to stop. */
+  stopStreams(): void;
   /** Every file and directory below uploads and jobs, relative, sorted. */
   leftovers(): readonly string[];
   /** The application behind a real server. */
@@ -40,6 +46,8 @@ export function anApplication(name: string, changes: Partial<Application> = {}):
     command: { render: () => "true" },
     uploadNeeds: [],
     allowedRoles: [],
+    maxRuntimeS: null,
+    resources: () => ({}),
     inputSchema: undefined,
     validateForm: () => ({ isValid: true, value: {} }),
     ...changes,
@@ -51,7 +59,28 @@ export function takingAllFields(fields: Readonly<Record<string, string>>): { isV
   return { isValid: true, value: { ...fields } };
 }
 
-export async function edgeWorld(changes: Partial<EdgeDeps> = {}): Promise<EdgeWorld> {
+/** No limits for what a submitter may ask for. */
+export const UNLIMITED: UsageLimits = {
+  submissionsPerMinute: undefined,
+  requestsPerMinute: undefined,
+  maxUnfinishedJobs: undefined,
+  maxStoredJobs: undefined,
+  minFreeBytes: 0,
+};
+
+const NONE_INTERACTIVE = {
+  applications: new Map(),
+  environment: { PATH: "/usr/bin:/bin" },
+  maxLoad: 1,
+  load: () => 0,
+} satisfies Partial<EdgeDeps["interactive"]>;
+
+/** @param changes turns of interactive applications go by the clock of the world */
+export async function edgeWorld(
+  changes: Partial<Omit<EdgeDeps, "interactive">> & {
+    readonly interactive?: Omit<EdgeDeps["interactive"], "turns">;
+  } = {},
+): Promise<EdgeWorld> {
   const directory = tempDir();
   const clock = new ManualClock();
   const logger = recordingLogger();
@@ -60,6 +89,7 @@ export async function edgeWorld(changes: Partial<EdgeDeps> = {}): Promise<EdgeWo
   const keyFile = join(directory.path, "public_key.pem");
   writeFileSync(keyFile, tokens.publicKeyPem);
   const publicKey = await loadPublicKey(keyFile);
+  const stopping = new AbortController();
   const applications = [
     anApplication("wc", { uploadNeeds: ["README.md"] }),
     anApplication("any", { validateForm: takingAllFields }),
@@ -68,23 +98,29 @@ export async function edgeWorld(changes: Partial<EdgeDeps> = {}): Promise<EdgeWo
     }),
     anApplication("shutdown", { allowedRoles: ["admin", "root"] }),
   ];
+  const turns = oneAtATime<JobId>(clock);
+  const { interactive } = changes;
   const app = createApp({
     jobs,
     applications: new Map(applications.map((application) => [application.name, application])),
-    interactive: {
-      applications: new Map(),
-      runner: localCommandRunner({ clock: systemClock(), logger }),
-      environment: { PATH: "/usr/bin:/bin" },
-      maxLoad: 1,
-      load: () => 0,
-    },
     verifyToken: createTokenVerifier({ publicKey, clock, issuers: undefined, cacheSize: 100 }),
     tokens: { allowCookie: true, allowQuery: true },
     limits: { maxUploadBytes: 10_000_000, maxExpandedBytes: 100_000_000, maxEntries: 1000, maxRatio: 1000 },
+    usage: UNLIMITED,
+    streams: { maxStreams: 1000, maxStreamsPerUser: 20 },
     clock,
     logger,
+    metrics: NO_HTTP_METRICS,
+    nextRequestId: () => "request-1",
+    stopping: stopping.signal,
     isTrustedPeer: (address) => address === "127.0.0.1",
     ...changes,
+    interactive: {
+      ...NONE_INTERACTIVE,
+      runner: localCommandRunner({ clock: systemClock(), logger }),
+      ...interactive,
+      turns,
+    },
   });
   return {
     app,
@@ -95,6 +131,7 @@ export async function edgeWorld(changes: Partial<EdgeDeps> = {}): Promise<EdgeWo
     auth: (username = "alice", claims = {}) => ({
       authorization: `Bearer ${tokens.token(username, clock.nowMs(), claims)}`,
     }),
+    stopStreams: () => stopping.abort(),
     leftovers: () =>
       [jobs.uploadDir, jobs.jobRootDir]
         .flatMap((top) => readdirSync(top, { recursive: true, encoding: "utf8" }))

@@ -1,7 +1,11 @@
 const LOOK_AGAIN_MS = 5;
+const LONGEST_PAUSE_MS = 100;
+
+/** Of the time that was waited already: many who wait must not keep each other from what they wait for. */
+const PAUSE_PART = 0.05;
 
 /**
- * Waits for something that other processes bring about. Looks at once and then every few milliseconds.
+ * Waits for something that other processes bring about. Looks at once, soon again, and then less and less often.
  *
  * @param what completes the sentence "Waited in vain for …"
  * @param look its first answer other than undefined and false is returned
@@ -9,9 +13,10 @@ const LOOK_AGAIN_MS = 5;
 export async function eventually<T>(
   what: string,
   look: () => T | undefined | false | Promise<T | undefined | false>,
-  withinMs = 20_000,
+  withinMs = 45_000,
 ): Promise<T> {
-  const untilMs = performance.now() + withinMs;
+  const fromMs = performance.now();
+  const untilMs = fromMs + withinMs;
   for (;;) {
     const seen = await look();
     if (seen !== undefined && seen !== false) {
@@ -20,6 +25,7 @@ export async function eventually<T>(
     if (performance.now() > untilMs) {
       throw new Error(`Waited in vain for ${what}, ${withinMs} ms`);
     }
-    await new Promise((resolve) => setTimeout(resolve, LOOK_AGAIN_MS));
+    const pauseMs = Math.min(LONGEST_PAUSE_MS, LOOK_AGAIN_MS + PAUSE_PART * (performance.now() - fromMs));
+    await new Promise((resolve) => setTimeout(resolve, pauseMs));
   }
 }

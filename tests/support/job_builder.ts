@@ -1,5 +1,6 @@
 import { jobId, schedulerJobId } from "../../src/core/ids.ts";
 import type { Job, Outcome, Phase, Placement, Progress } from "../../src/core/job.ts";
+import { UNKNOWN_ORIGIN } from "../../src/core/job_origin.ts";
 
 export const T0 = Date.UTC(2022, 0, 1);
 export const LOCAL: Placement = { destination: "here", isStaged: false };
@@ -16,11 +17,13 @@ export function progressIn(phase: Phase, placement: Placement = LOCAL): Progress
     case "accepted":
       return { phase, upload: "u1", cancellation: null };
     case "staging_in":
-    case "submitting":
       return { phase, ...placement, cancellation: null };
+    case "submitting":
+      return { phase, ...placement, cancellation: null, rerun: null };
     case "waiting":
       return { phase, ...placement };
     case "queued":
+      return { phase, ...placement, schedulerJobId: S1, rerun: null, note: null };
     case "running":
       return { phase, ...placement, schedulerJobId: S1 };
     case "cancelling":
@@ -50,11 +53,13 @@ export function aJob(changes: Partial<Job> = {}): Job {
     application: "wc",
     submitter: "alice",
     parameters: {},
+    origin: UNKNOWN_ORIGIN,
     createdOnMs: T0,
     progress: progressIn("accepted"),
     attempt: 0,
     version: 1,
     updatedOnMs: T0,
+    submittedOnMs: null,
     startedOnMs: null,
     finishedOnMs: null,
     ...changes,

@@ -1,12 +1,12 @@
-import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { systemClock } from "../../adapters/clock/system_clock.ts";
 import { commandEnvironment } from "../../adapters/scheduler/command_environment.ts";
-import { endProcesses } from "../../adapters/scheduler/end_processes.ts";
 import type { LocalProcessOptions } from "../../adapters/scheduler/local_processes.ts";
 import { processTable } from "../../adapters/scheduler/process_table.ts";
 import type { Scheduler } from "../../src/ports/scheduler.ts";
 import type { SchedulerWorld } from "../conformance/scheduler_world.ts";
+import { endLeftovers } from "./end_leftovers.ts";
 import { recordingLogger } from "./recording_logger.ts";
 import { tempDir } from "./temp_dir.ts";
 
@@ -34,14 +34,6 @@ export function openLocalWorld(
   };
   const table = processTable();
   let scheduler = make(options);
-  /** What a failed test left running; no two tests have a tag in common. */
-  const endLeftovers = async (): Promise<void> => {
-    const clock = systemClock();
-    for (const tag of existsSync(options.controlDir) ? readdirSync(options.controlDir) : []) {
-      const what = { table, clock, tag, groupId: undefined, isGroupOurs: false, graceMs: 0, onStuck: () => {} };
-      await endProcesses(what).done;
-    }
-  };
   let directories = 0;
   return {
     root: dir.path,
@@ -71,7 +63,7 @@ export function openLocalWorld(
     isAlive: async (pid) => table.read(pid) !== undefined,
     async [Symbol.asyncDispose]() {
       await scheduler.close();
-      await endLeftovers();
+      await endLeftovers(options.controlDir);
       dir[Symbol.dispose]();
     },
   };

@@ -8,10 +8,13 @@ interface Timer {
 
 /** A clock that stands still until a test moves it. Timers fire in the order of their due times. */
 export class ManualClock implements Clock {
-  readonly #startMs: number;
+  #startMs: number;
   #elapsedMs = 0;
   #order = 0;
   #timers: Timer[] = [];
+  /** How much work outside goes on, and how much is over. */
+  #outside = 0;
+  #done = 0;
 
   constructor(startMs = Date.UTC(2022, 0, 1)) {
     this.#startMs = startMs;
@@ -19,6 +22,11 @@ export class ManualClock implements Clock {
 
   nowMs(): number {
     return this.#startMs + this.#elapsedMs;
+  }
+
+  /** Sets the date as an administrator does; no time passes. */
+  step(byMs: number): void {
+    this.#startMs += byMs;
   }
 
   monotonicMs(): number {
@@ -44,19 +52,41 @@ export class ManualClock implements Clock {
     return next === undefined ? undefined : next.dueMs - this.#elapsedMs;
   }
 
-  /** Moves time on and fires what becomes due, letting promises settle before and after each timer. */
+  /** Lets no time pass until `work`, real input or output, is done: however slow a disk is, the same happens. */
+  async during<T>(work: Promise<T>): Promise<T> {
+    this.#outside += 1;
+    try {
+      return await work;
+    } finally {
+      this.#outside -= 1;
+      this.#done += 1;
+    }
+  }
+
+  /**
+   * Moves time on and fires what becomes due, letting promises, and work that is known to be {@link during}, settle
+   * before and after each timer.
+   */
   async advance(byMs: number): Promise<void> {
     const untilMs = this.#elapsedMs + byMs;
-    await settle();
+    await this.#settle();
     for (let next = this.#next(); next !== undefined && next.dueMs <= untilMs; next = this.#next()) {
       const due = next;
       this.#timers = this.#timers.filter((other) => other !== due);
       this.#elapsedMs = Math.max(this.#elapsedMs, due.dueMs);
       due.run();
-      await settle();
+      await this.#settle();
     }
     this.#elapsedMs = untilMs;
-    await settle();
+    await this.#settle();
+  }
+
+  async #settle(): Promise<void> {
+    // What is done in the middle of it still has consequences.
+    for (let done = -1; this.#outside > 0 || done !== this.#done; ) {
+      done = this.#done;
+      await settle();
+    }
   }
 
   #next(): Timer | undefined {

@@ -11,7 +11,7 @@ export interface ApiOperation {
   readonly operationId: string;
   readonly parameters?: readonly {
     readonly name: string;
-    readonly in: "path" | "query";
+    readonly in: "path" | "query" | "header";
     readonly required: boolean;
     readonly schema: ApiSchema;
   }[];
@@ -43,8 +43,10 @@ export interface MadeRequest {
 /** What good requests need to know about the service. */
 export interface RequestWorld {
   readonly token: string;
-  /** Jobs that are there, for everything but to be deleted. */
+  /** Jobs that are there, for everything but to be ended. */
   readonly jobIds: readonly number[];
+  /** Jobs that may be cancelled. */
+  readonly endableIds: readonly number[];
   /** Files and directories of these jobs. */
   readonly paths: readonly string[];
 }
@@ -76,7 +78,9 @@ function requestFor(
   world: RequestWorld,
 ): fc.Arbitrary<MadeRequest> {
   const parameters = operation.parameters ?? [];
-  const segments = parameters.filter((one) => one.in === "path").map((one) => segment(one.name, method, world));
+  const segments = parameters
+    .filter((one) => one.in === "path")
+    .map((one) => segment(one.name, method, template, world));
   const queries = parameters.filter((one) => one.in === "query").map((one) => queryParameter(one.name, one.schema));
   return fc
     .record({
@@ -91,6 +95,7 @@ function requestFor(
       ),
       slash: mostly(fc.constant(""), fc.constant("/")),
       authorization: authorization(world.token),
+      further: fc.tuple(...parameters.filter((one) => one.in === "header").map((one) => header(one.name))),
       contentType: fc.constantFrom(
         undefined,
         "application/json",
@@ -113,6 +118,7 @@ function requestFor(
         path: path + made.slash + (query === "" ? "" : `?${query}`),
         headers: {
           ...made.authorization,
+          ...Object.fromEntries(made.further.filter(([, value]) => value !== undefined)),
           ...(made.contentType === undefined || (hasBody && isForm) ? {} : { "content-type": made.contentType }),
         },
         body: hasBody ? made.body : undefined,
@@ -120,13 +126,19 @@ function requestFor(
     });
 }
 
-function segment(name: string, method: string, { jobIds, paths }: RequestWorld): fc.Arbitrary<string> {
+function segment(
+  name: string,
+  method: string,
+  template: string,
+  { jobIds, endableIds, paths }: RequestWorld,
+): fc.Arbitrary<string> {
   // An empty number makes another path.
   const odd = garbage.filter((text) => text !== "" || name !== "jobid").map(encodeURIComponent);
-  if (name === "jobid" && method === "DELETE") {
-    // Numbers are read as leniently as `+1`.
-    const others = odd.filter((text) => !jobIds.some((id) => Number(decodeURIComponent(text)) === id));
-    return mostly(fc.integer({ min: 1_000_000 }).map(String), others);
+  // Numbers are read as leniently as `+1`.
+  const others = odd.filter((text) => !jobIds.some((id) => Number(decodeURIComponent(text)) === id));
+  if (name === "jobid" && method === "DELETE") return mostly(fc.integer({ min: 1_000_000 }).map(String), others);
+  if (name === "jobid" && template.endsWith("/cancel")) {
+    return mostly(fc.constantFrom(...endableIds.map(String)), others);
   }
   if (name === "jobid") return mostly(fc.constantFrom(...jobIds.map(String)), odd);
   const good = fc.constantFrom(...paths.flatMap((path) => [path, encodeURIComponent(path), `${path}/`, `./${path}`]));
@@ -135,6 +147,11 @@ function segment(name: string, method: string, { jobIds, paths }: RequestWorld):
     odd,
     fc.constantFrom("%2e%2e/%2e%2e/etc/passwd", "..%2f..", "%00", "a%2f%2f", "%", "%zz", "%ff"),
   );
+}
+
+/** Few values, so that some come again. */
+function header(name: string): fc.Arbitrary<readonly [string, string | undefined]> {
+  return fc.constantFrom(undefined, "one", '"two"', "no, one", "x".repeat(256)).map((value) => [name, value]);
 }
 
 function queryParameter(name: string, schema: ApiSchema): fc.Arbitrary<string> {

@@ -19,7 +19,7 @@ const scheduler = memoryScheduler({
   slots: 1,
 });
 process.stdout.write("ready\n");
-const job = { directory, command, application: "tried", submitter: "somebody" };
+const job = { directory, command, application: "tried", submitter: "somebody", resources: {} };
 const id = await scheduler.submit(job, tag as AttemptTag, new AbortController().signal);
 process.stdout.write(`${id}\n`);
 setInterval(() => {}, 60_000);

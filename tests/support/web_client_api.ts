@@ -108,7 +108,7 @@ export interface paths {
         };
         /**
          * Retrieve Jobs
-         * @description The jobs of the caller, the newest first.
+         * @description The jobs of the caller, the newest first. When there are more, the header `Link` has the URL of the next page.
          */
         get: operations["retrieve_jobs"];
         put?: never;
@@ -135,6 +135,66 @@ export interface paths {
          * @description Ends the job when it still runs, and removes it with its files.
          */
         delete: operations["delete_job"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/job/{jobid}/cancel": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Cancel Job
+         * @description Ends the job. Its files stay, its state becomes `error` once nothing of its command is left running. May be repeated while that is under way.
+         */
+        post: operations["cancel_job"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/job/{jobid}/history": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Retrieve Job History
+         * @description Every transition of the job, the oldest first.
+         */
+        get: operations["retrieve_job_history"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/job/{jobid}/events": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Retrieve Job Events
+         * @description The transitions of the job as server-sent events, as they come. An event `state` has a `JobTransition` as its data, with the `returncode` at the end of a job that has one, and its `version` as its id. An event `deleted` tells that the job is gone.
+         */
+        get: operations["retrieve_job_events"];
+        put?: never;
+        post?: never;
+        delete?: never;
         options?: never;
         head?: never;
         patch?: never;
@@ -500,6 +560,81 @@ export interface components {
              * @description When the state last changed.
              */
             updated_on: string;
+            /**
+             * Reason
+             * @description Why the job failed or is being ended, or what it waits for.
+             */
+            reason?: string | null;
+            /**
+             * Destination
+             * @description Where the job runs; null until that is chosen.
+             */
+            destination?: string | null;
+            /**
+             * Queue Position
+             * @description Place in the queue for the destination, 1 is next; null when the job does not wait in it.
+             */
+            queue_position?: number | null;
+            /**
+             * Submitted On
+             * Format: date-time
+             * @description When the scheduler of the destination took the job, the newest time.
+             */
+            submitted_on?: string | null;
+            /**
+             * Started On
+             * Format: date-time
+             * @description When the command was first seen running.
+             */
+            started_on?: string | null;
+            /**
+             * Finished On
+             * Format: date-time
+             * @description When the state became `ok` or `error`.
+             */
+            finished_on?: string | null;
+            /**
+             * Returncode
+             * @description Exit status of the command; negative when it was ended by that signal; null when there is none.
+             */
+            returncode?: number | null;
+        };
+        /**
+         * JobTransition
+         * @description A step of a job.
+         */
+        JobTransition: {
+            /**
+             * Version
+             * @description Counts the steps of the job, from 1.
+             */
+            version: number;
+            /**
+             * On
+             * Format: date-time
+             */
+            on: string;
+            /**
+             * State
+             * @enum {string}
+             */
+            state: "new" | "queued" | "running" | "staging_out" | "ok" | "error";
+            /**
+             * Phase
+             * @description The finer state.
+             * @enum {string}
+             */
+            phase: "accepted" | "staging_in" | "waiting" | "submitting" | "queued" | "running" | "cancelling" | "staging_out" | "closing" | "finished";
+            /**
+             * Attempt
+             * @description Number of the newest attempt to run the command; 0 before the first.
+             */
+            attempt: number;
+            /**
+             * Reason
+             * @description Why the job fails or is being ended.
+             */
+            reason: string | null;
         };
         /**
          * User
@@ -651,6 +786,15 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorMessage"];
                 };
             };
+            /** @description The caller has reached a limit; see Retry-After */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorMessage"];
+                };
+            };
         };
     };
     list_applications: {
@@ -689,6 +833,15 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorMessage"];
                 };
             };
+            /** @description The caller has reached a limit; see Retry-After */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorMessage"];
+                };
+            };
         };
     };
     retrieve_jobs: {
@@ -696,6 +849,14 @@ export interface operations {
             query?: {
                 limit?: number;
                 offset?: number;
+                /** @description Only jobs with lower numbers. */
+                before?: number;
+                /** @description Any of these. */
+                state?: ("new" | "queued" | "running" | "staging_out" | "ok" | "error")[];
+                /** @description Any of these. */
+                application?: string[];
+                /** @description A part of the name, in whatever case. */
+                name?: string;
             };
             header?: never;
             path?: never;
@@ -737,6 +898,15 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+            /** @description The caller has reached a limit; see Retry-After */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorMessage"];
                 };
             };
             /** @description The service is too busy, or its database is away */
@@ -806,6 +976,15 @@ export interface operations {
                     "application/json": components["schemas"]["HTTPValidationError"];
                 };
             };
+            /** @description The caller has reached a limit; see Retry-After */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorMessage"];
+                };
+            };
             /** @description The service is too busy, or its database is away */
             503: {
                 headers: {
@@ -862,7 +1041,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorMessage"];
                 };
             };
-            /** @description Files of the job are being copied */
+            /** @description The state of the job does not allow it, or the key is in use right now */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -878,6 +1057,265 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+            /** @description The caller has reached a limit; see Retry-After */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorMessage"];
+                };
+            };
+            /** @description The service is too busy, or its database is away */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorMessage"];
+                };
+            };
+        };
+    };
+    cancel_job: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                jobid: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["JobModelDTO"];
+                };
+            };
+            /** @description The token is not valid */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorMessage"];
+                };
+            };
+            /** @description There is no token, or a role is missing */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorMessage"];
+                };
+            };
+            /** @description There is no such job or file */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorMessage"];
+                };
+            };
+            /** @description The state of the job does not allow it, or the key is in use right now */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorMessage"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+            /** @description The caller has reached a limit; see Retry-After */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorMessage"];
+                };
+            };
+            /** @description The service is too busy, or its database is away */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorMessage"];
+                };
+            };
+        };
+    };
+    retrieve_job_history: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                jobid: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["JobTransition"][];
+                };
+            };
+            /** @description The token is not valid */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorMessage"];
+                };
+            };
+            /** @description There is no token, or a role is missing */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorMessage"];
+                };
+            };
+            /** @description There is no such job or file */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorMessage"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+            /** @description The caller has reached a limit; see Retry-After */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorMessage"];
+                };
+            };
+            /** @description The service is too busy, or its database is away */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorMessage"];
+                };
+            };
+        };
+    };
+    retrieve_job_events: {
+        parameters: {
+            query?: {
+                /** @description The same for clients that cannot set it. */
+                last_event_id?: number;
+            };
+            header?: {
+                /** @description The last event that the client has got. */
+                "Last-Event-ID"?: number;
+            };
+            path: {
+                jobid: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/event-stream": string;
+                };
+            };
+            /** @description The job has ended and the client knows it */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The token is not valid */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorMessage"];
+                };
+            };
+            /** @description There is no token, or a role is missing */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorMessage"];
+                };
+            };
+            /** @description There is no such job or file */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorMessage"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+            /** @description The caller has reached a limit; see Retry-After */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorMessage"];
                 };
             };
             /** @description The service is too busy, or its database is away */
@@ -951,6 +1389,15 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorMessage"];
                 };
             };
+            /** @description The body came too slowly */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorMessage"];
+                };
+            };
             /** @description The body or the archive is too large */
             413: {
                 headers: {
@@ -967,6 +1414,15 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+            /** @description The caller has reached a limit; see Retry-After */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorMessage"];
                 };
             };
             /** @description The service is too busy, or its database is away */
@@ -1047,6 +1503,15 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorMessage"];
                 };
             };
+            /** @description The caller has reached a limit; see Retry-After */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorMessage"];
+                };
+            };
             /** @description The service is too busy, or its database is away */
             503: {
                 headers: {
@@ -1065,6 +1530,8 @@ export interface operations {
                 tail?: number;
                 /** @description Go on until the job has ended. */
                 follow?: boolean;
+                /** @description With `follow`: begin at once and show signs of life, in the coding gzip where the client takes that. */
+                keep_alive?: boolean;
             };
             header?: never;
             path: {
@@ -1121,6 +1588,15 @@ export interface operations {
             };
             /** @description The job has not completed */
             425: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorMessage"];
+                };
+            };
+            /** @description The caller has reached a limit; see Retry-After */
+            429: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -1146,6 +1622,8 @@ export interface operations {
                 tail?: number;
                 /** @description Go on until the job has ended. */
                 follow?: boolean;
+                /** @description With `follow`: begin at once and show signs of life, in the coding gzip where the client takes that. */
+                keep_alive?: boolean;
             };
             header?: never;
             path: {
@@ -1202,6 +1680,15 @@ export interface operations {
             };
             /** @description The job has not completed */
             425: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorMessage"];
+                };
+            };
+            /** @description The caller has reached a limit; see Retry-After */
+            429: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -1281,6 +1768,15 @@ export interface operations {
             };
             /** @description The job has not completed */
             425: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorMessage"];
+                };
+            };
+            /** @description The caller has reached a limit; see Retry-After */
+            429: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -1369,6 +1865,15 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorMessage"];
                 };
             };
+            /** @description The caller has reached a limit; see Retry-After */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorMessage"];
+                };
+            };
             /** @description The service is too busy, or its database is away */
             503: {
                 headers: {
@@ -1446,6 +1951,15 @@ export interface operations {
             };
             /** @description The job has not completed */
             425: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorMessage"];
+                };
+            };
+            /** @description The caller has reached a limit; see Retry-After */
+            429: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -1548,6 +2062,15 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorMessage"];
                 };
             };
+            /** @description The caller has reached a limit; see Retry-After */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorMessage"];
+                };
+            };
             /** @description The service lacks a program for this format */
             501: {
                 headers: {
@@ -1571,7 +2094,10 @@ export interface operations {
     application_haddock3: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description Chosen by the client for one submission: sent again with the same key, it makes no second job. */
+                "Idempotency-Key"?: string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -1633,6 +2159,24 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorMessage"];
                 };
             };
+            /** @description The body came too slowly */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorMessage"];
+                };
+            };
+            /** @description The state of the job does not allow it, or the key is in use right now */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorMessage"];
+                };
+            };
             /** @description The body or the archive is too large */
             413: {
                 headers: {
@@ -1660,8 +2204,26 @@ export interface operations {
                     "application/json": components["schemas"]["HTTPValidationError"];
                 };
             };
+            /** @description The caller has reached a limit; see Retry-After */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorMessage"];
+                };
+            };
             /** @description The service is too busy, or its database is away */
             503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorMessage"];
+                };
+            };
+            /** @description The service has too little free disk space */
+            507: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -1674,7 +2236,10 @@ export interface operations {
     application_runimport: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description Chosen by the client for one submission: sent again with the same key, it makes no second job. */
+                "Idempotency-Key"?: string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -1736,6 +2301,24 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorMessage"];
                 };
             };
+            /** @description The body came too slowly */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorMessage"];
+                };
+            };
+            /** @description The state of the job does not allow it, or the key is in use right now */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorMessage"];
+                };
+            };
             /** @description The body or the archive is too large */
             413: {
                 headers: {
@@ -1763,8 +2346,26 @@ export interface operations {
                     "application/json": components["schemas"]["HTTPValidationError"];
                 };
             };
+            /** @description The caller has reached a limit; see Retry-After */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorMessage"];
+                };
+            };
             /** @description The service is too busy, or its database is away */
             503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorMessage"];
+                };
+            };
+            /** @description The service has too little free disk space */
+            507: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -1842,6 +2443,15 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorMessage"];
                 };
             };
+            /** @description The body came too slowly */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorMessage"];
+                };
+            };
             /** @description The body or the archive is too large */
             413: {
                 headers: {
@@ -1869,6 +2479,15 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorMessage"];
                 };
             };
+            /** @description The caller has reached a limit; see Retry-After */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorMessage"];
+                };
+            };
             /** @description The service is too busy, or its database is away */
             503: {
                 headers: {
@@ -1880,6 +2499,15 @@ export interface operations {
             };
             /** @description The command took too long and was ended */
             504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorMessage"];
+                };
+            };
+            /** @description The service has too little free disk space */
+            507: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -1955,6 +2583,15 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorMessage"];
                 };
             };
+            /** @description The body came too slowly */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorMessage"];
+                };
+            };
             /** @description The body or the archive is too large */
             413: {
                 headers: {
@@ -1982,6 +2619,15 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorMessage"];
                 };
             };
+            /** @description The caller has reached a limit; see Retry-After */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorMessage"];
+                };
+            };
             /** @description The service is too busy, or its database is away */
             503: {
                 headers: {
@@ -1993,6 +2639,15 @@ export interface operations {
             };
             /** @description The command took too long and was ended */
             504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorMessage"];
+                };
+            };
+            /** @description The service has too little free disk space */
+            507: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -2070,6 +2725,15 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorMessage"];
                 };
             };
+            /** @description The body came too slowly */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorMessage"];
+                };
+            };
             /** @description The body or the archive is too large */
             413: {
                 headers: {
@@ -2097,6 +2761,15 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorMessage"];
                 };
             };
+            /** @description The caller has reached a limit; see Retry-After */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorMessage"];
+                };
+            };
             /** @description The service is too busy, or its database is away */
             503: {
                 headers: {
@@ -2108,6 +2781,15 @@ export interface operations {
             };
             /** @description The command took too long and was ended */
             504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorMessage"];
+                };
+            };
+            /** @description The service has too little free disk space */
+            507: {
                 headers: {
                     [name: string]: unknown;
                 };

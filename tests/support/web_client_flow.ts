@@ -31,7 +31,7 @@ export async function useLikeTheWebApplication(client: WebClient, daemon: Daemon
 
   const jobid = await submit(client, "/api/application/haddock3", { "workflow.cfg": WORKFLOW, "data/a.pdb": "ATOM\n" });
   const job = await completed(client, jobid);
-  expect(Object.keys(job)).toEqual(["id", "name", "application", "state", "created_on", "updated_on"]);
+  expect(Object.keys(job).slice(0, 6)).toEqual(["id", "name", "application", "state", "created_on", "updated_on"]);
   expect(job).toMatchObject({ id: jobid, name: "input.zip", application: "haddock3", state: "ok" });
   expect(new Date(job.updated_on).getTime()).toBeGreaterThanOrEqual(new Date(job.created_on).getTime());
   const { data: table } = await client.GET("/api/job/", { params: { query: { limit: 100, offset: 0 } } });

@@ -9,9 +9,12 @@ import type { ZipEntrySpec } from "./zip_builder.ts";
  *
  * @returns the paths that the job got, sorted, or status and detail of the refusal
  */
-export async function submitZip(archive: Uint8Array<ArrayBuffer>): Promise<readonly unknown[]> {
+export async function submitZip(
+  archive: Uint8Array<ArrayBuffer>,
+  wantsDistinctNames = false,
+): Promise<readonly unknown[]> {
   using world = await edgeWorld({
-    limits: { maxUploadBytes: 1e9, maxExpandedBytes: 1e9, maxEntries: 200_000, maxRatio: 1000 },
+    limits: { maxUploadBytes: 1e9, maxExpandedBytes: 1e9, maxEntries: 200_000, maxRatio: 1000, wantsDistinctNames },
   });
   const answer = await world.app.request("/api/application/any", {
     method: "PUT",

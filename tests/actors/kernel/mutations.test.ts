@@ -7,7 +7,7 @@ import { tempDir } from "../../support/temp_dir.ts";
 /** As many programs as the explorer runs by default. */
 const PROGRAMS = 2_500;
 /** What the copy needs to run. */
-const FOLDERS = ["actors/kernel", "src/ports", "tests/actors/kernel/explorer"];
+const FOLDERS = ["actors/kernel", "src/ports", "tests/actors/kernel/explorer", "tests/support/seeded_random.ts"];
 const PROJECT = join(import.meta.dir, "../../..");
 
 interface Mutation {

@@ -2,11 +2,13 @@ import { describe, expect, test } from "bun:test";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { loadPicker } from "../../../adapters/destination_picker/load.ts";
-import type { DestinationConfig, DestinationPickerConfig } from "../../../src/config/config.ts";
+import type { DestinationPickerConfig } from "../../../src/config/config.ts";
 import type { Application } from "../../../src/core/application.ts";
+import { PickError, type PickerDestination } from "../../../src/core/destination_picker.ts";
+import { ManualClock } from "../../support/manual_clock.ts";
 import { type TempDir, tempDir } from "../../support/temp_dir.ts";
 
-const LOCAL: DestinationConfig = { scheduler: { type: "memory", slots: 1 }, fileSystem: { type: "local" } };
+const LOCAL: PickerDestination = { scheduler: { type: "memory" }, fileSystem: { type: "local" } };
 
 function application(name: string): Application {
   return {
@@ -16,36 +18,67 @@ function application(name: string): Application {
     command: { render: () => "true" },
     uploadNeeds: [],
     allowedRoles: [],
+    maxRuntimeS: null,
+    resources: () => ({}),
     inputSchema: undefined,
     validateForm: () => ({ isValid: true, value: {} }),
   };
 }
 
-function load(destinationPicker: DestinationPickerConfig) {
-  return loadPicker({
+function load(destinationPicker: DestinationPickerConfig, clock = new ManualClock()) {
+  const config = {
     applications: new Map(["wc", "size"].map((name) => [name, application(name)])),
     destinations: new Map(["small", "large"].map((name) => [name, LOCAL])),
     destinationPicker,
     jobRootDir: "/srv/jobs",
-  });
+  };
+  return loadPicker(config, clock);
 }
 
 function builtIn(name: "pick_first" | "pick_round" | "pick_byname") {
   return load({ kind: "builtin", name, text: `bartender.picker:${name}` });
 }
 
-function custom(dir: TempDir, source: string, exportName = "pick", file = "picker.ts") {
+function custom(dir: TempDir, source: string, exportName = "pick", file = "picker.ts", clock = new ManualClock()) {
   const path = join(dir.path, file);
   writeFileSync(path, source);
-  return load({ kind: "module", path, exportName, text: `${file}:${exportName}` });
+  return load({ kind: "module", path, exportName, text: `${file}:${exportName}` }, clock);
 }
 
 const request = { jobDir: "/srv/jobs/1", application: "wc", submitter: "alice" };
+
+describe("a custom picker that never answers", () => {
+  test("fails after 30 s, and an answer in time needs none of them", async () => {
+    using dir = tempDir();
+    const clock = new ManualClock();
+    const never = await custom(dir, "export const pick = () => new Promise(() => {})", "pick", "never.ts", clock);
+    const picked = never.pick(request).then(
+      () => "answered",
+      (error: unknown) => (error instanceof PickError ? error.message : error),
+    );
+    await clock.advance(29_999);
+    expect(clock.pending).toBe(1);
+    await clock.advance(1);
+    expect(await picked).toBe("Destination picker failed: no answer within 30 s");
+    const quick = await custom(dir, 'export const pick = async () => "small"', "pick", "quick.ts", clock);
+    expect(await quick.pick(request)).toBe("small");
+    expect(clock.pending).toBe(0);
+  });
+});
 
 describe("loadPicker() with a built-in picker", () => {
   test("pick_first answers the first destination every time", async () => {
     const picker = await builtIn("pick_first");
     expect([await picker.pick(request), await picker.pick(request)]).toEqual(["small", "small"]);
+  });
+
+  test("says before what it will choose, where only the application counts", async () => {
+    expect((await builtIn("pick_first")).foresee?.("wc")).toBe("small");
+    // No destination has that name, which is told to the job.
+    expect((await builtIn("pick_byname")).foresee?.("wc")).toBeUndefined();
+    const round = await builtIn("pick_round");
+    expect(round.foresee?.("wc")).toBeUndefined();
+    expect(await round.pick(request)).toBe("small");
   });
 
   test("pick_round counts its own jobs", async () => {

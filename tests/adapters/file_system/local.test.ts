@@ -1,10 +1,15 @@
 import { expect, test } from "bun:test";
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
+import { systemClock } from "../../../adapters/clock/system_clock.ts";
 import { buildFileSystem } from "../../../adapters/file_system/build.ts";
 import { localFileSystem } from "../../../adapters/file_system/local.ts";
-import { BartenderError, TransferError } from "../../../src/core/errors.ts";
+import { sshPool } from "../../../adapters/ssh/ssh_pool.ts";
+import { TransferError } from "../../../src/core/errors.ts";
 import { fileSystemSuite } from "../../conformance/file_system_suite.ts";
+import { idleDirac } from "../../support/idle_dirac.ts";
+import { recordingLogger } from "../../support/recording_logger.ts";
+import { sshSurroundings } from "../../support/ssh_world.ts";
 import { tempDir } from "../../support/temp_dir.ts";
 
 fileSystemSuite("local", async () => {
@@ -42,18 +47,14 @@ test("a file in the place of the job directory is refused", async () => {
   await expect(localFileSystem().upload(path, path, signal)).rejects.toThrow("is not a directory");
 });
 
-test("the configured type is built, and what this version cannot do yet is refused by name", () => {
-  expect(buildFileSystem({ type: "local" }).isStaged).toBe(false);
-  const proxy = {
-    valid: undefined,
-    certFile: undefined,
-    keyFile: undefined,
-    group: undefined,
-    password: undefined,
-    minLifeS: 1800,
-    logLevel: "INFO",
-  } as const;
-  const build = () => buildFileSystem({ type: "dirac", lfnRoot: "/vo/user/u/user/", storageElement: "s", proxy });
-  expect(build).toThrow(BartenderError);
-  expect(build).toThrow("File system dirac is not available yet in this version");
+test("the configured type is built", () => {
+  const ssh = sshPool(sshSurroundings());
+  const surroundings = {
+    incomingDir: "/nowhere",
+    ssh,
+    dirac: idleDirac(),
+    clock: systemClock(),
+    logger: recordingLogger(),
+  };
+  expect(buildFileSystem({ type: "local" }, surroundings).isStaged).toBe(false);
 });

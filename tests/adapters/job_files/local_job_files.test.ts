@@ -2,8 +2,9 @@ import { describe, expect, test } from "bun:test";
 import { existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { localJobFiles } from "../../../adapters/job_files/local_job_files.ts";
-import { JobDirectoryError } from "../../../src/core/errors.ts";
+import { JobDirectoryTakenError, TransferError } from "../../../src/core/errors.ts";
 import { jobId } from "../../../src/core/ids.ts";
+import { noSmallDiskBecause, smallDisk } from "../../support/small_disk.ts";
 import { tempDir } from "../../support/temp_dir.ts";
 
 const ID = jobId(7);
@@ -37,7 +38,7 @@ describe("adopt()", () => {
   test("refuses to touch a directory that exists already", async () => {
     using world = setup();
     mkdirSync(world.job);
-    await expect(world.files.adopt("u1", ID)).rejects.toThrow(JobDirectoryError);
+    await expect(world.files.adopt("u1", ID)).rejects.toThrow(JobDirectoryTakenError);
     expect(readdirSync(world.job)).toEqual([]);
     expect(readdirSync(world.uploads)).toEqual(["u1"]);
   });
@@ -49,6 +50,19 @@ describe("adopt()", () => {
 });
 
 describe("appendReason()", () => {
+  test.skipIf(noSmallDiskBecause() !== undefined)("on a full disk fails for now, and succeeds with space", async () => {
+    using disk = smallDisk(1_000_000);
+    const files = localJobFiles(disk.path, disk.path);
+    mkdirSync(files.directory(ID));
+    disk.fill(0);
+    const failed = await files.appendReason(ID, "Timed out").catch((error: unknown) => error);
+    expect(failed).toBeInstanceOf(TransferError);
+    expect(failed).toMatchObject({ retryable: true, message: "The disk of the jobs is full" });
+    disk.release();
+    await files.appendReason(ID, "Timed out");
+    expect(readFileSync(join(files.directory(ID), "stderr.txt"), "utf8")).toBe("bartender: Timed out\n");
+  });
+
   test("makes both log files when no command ran", async () => {
     using world = setup();
     await world.files.adopt("u1", ID);
@@ -102,12 +116,4 @@ test("discard() removes an upload, and may be repeated", async () => {
   await world.files.discard("u1");
   await world.files.discard("u1");
   expect(readdirSync(world.uploads)).toEqual([]);
-});
-
-test("sweepUploads() removes what was received but never accepted", async () => {
-  using world = setup();
-  mkdirSync(join(world.uploads, "u2"));
-  writeFileSync(join(world.uploads, "u3.zip"), "half a zip");
-  expect(await world.files.sweepUploads(new Set(["u2"]))).toBe(2);
-  expect(readdirSync(world.uploads)).toEqual(["u2"]);
 });

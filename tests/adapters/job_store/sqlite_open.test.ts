@@ -8,7 +8,6 @@ import { BartenderError, StoreUnavailableError } from "../../../src/core/errors.
 import { newJob } from "../../conformance/job_store_samples.ts";
 import { progressIn, T0 } from "../../support/job_builder.ts";
 import { ManualClock } from "../../support/manual_clock.ts";
-import { recordingLogger } from "../../support/recording_logger.ts";
 import { databaseFile } from "./database_file.ts";
 
 function mode(path: string): string {
@@ -211,11 +210,4 @@ describe("what cannot be opened", () => {
     other.close();
     // SQLite's own short wait at every try is real time.
   }, 30_000);
-
-  test("PostgreSQL is refused with a clear text", async () => {
-    const { message } = await refusal(
-      openJobStore({ kind: "postgres", url: "postgres://h/b" }, { logger: recordingLogger() }),
-    );
-    expect(message).toBe("PostgreSQL is not available yet in this version");
-  });
 });

@@ -6,8 +6,10 @@ import { join, resolve } from "node:path";
 import { idOfAttempt } from "../../../adapters/scheduler/attempt_id.ts";
 import { memoryScheduler } from "../../../adapters/scheduler/memory.ts";
 import { processTable } from "../../../adapters/scheduler/process_table.ts";
+import { runArguments } from "../../../adapters/scheduler/run_script.ts";
 import { SchedulerUnavailableError } from "../../../src/core/errors.ts";
 import type { AttemptTag } from "../../../src/core/ids.ts";
+import type { SchedulerStatus } from "../../../src/core/job.ts";
 import {
   freshTag,
   jobIn,
@@ -132,10 +134,27 @@ test("a restart of the machine interrupts what had not ended, and keeps what had
     expect(statuses.get(id)).toEqual({
       type: "ended",
       outcome: { isOk: false, returnCode: null, reason: "The command was interrupted: the machine was restarted" },
+      isInterrupted: true,
     });
   }
   await next.close();
   await world.scheduler.cancel(running, signal);
+});
+
+test.each([
+  ["interrupted", "when the shutdown ended it by SIGTERM", { returnCode: -15 }, true],
+  ["interrupted", "when the shutdown ended it by SIGKILL", { returnCode: -9 }, true],
+  ["ended", "when it ended by itself before", { returnCode: 0 }, false],
+  ["ended", "when it was ended on purpose before", { returnCode: -15, reason: "Timed out after 5 s" }, false],
+  ["ended", "when it was being ended on purpose", { reason: "Timed out after 5 s" }, false],
+])("a command of an earlier boot counts as %s %s", async (_, _when, facts, isInterrupted) => {
+  await using world = open();
+  const tag = freshTag();
+  const head = JSON.stringify({ boot: "earlier", directory: await world.makeDirectory() });
+  writeFileSync(join(world.options.controlDir, tag), `1 ${head}\n${JSON.stringify(facts)}\n`);
+  const id = (await world.scheduler.find(tag, signal)) ?? expect.unreachable();
+  const status = (await world.scheduler.statuses([id], signal)).get(id) ?? expect.unreachable();
+  expect(status.type === "ended" && status.isInterrupted === true).toBe(isInterrupted);
 });
 
 test("a stranger that got the number of the process is neither taken for the job nor ended", async () => {
@@ -154,6 +173,54 @@ test("a stranger that got the number of the process is neither taken for the job
   await world.scheduler.cancel(id, signal);
   expect(await world.isAlive(stranger.pid ?? 0)).toBe(true);
   stranger.kill("SIGKILL");
+  await gone;
+});
+
+test("a stranger that gets the number while the job is watched does not keep it running", async () => {
+  let taken: number | undefined;
+  const stranger = table.read(process.pid) ?? expect.unreachable();
+  const read = (pid: number) => (pid === taken ? { ...stranger, pid } : table.read(pid));
+  await using world = openLocalWorld((options) => memoryScheduler({ ...options, slots: 2 }), {
+    table: { ...table, read },
+  });
+  const directory = await world.makeDirectory();
+  const tag = freshTag();
+  const id = await world.scheduler.submit(jobIn(directory, `${WAITS_FOR_GO}; exit 42`), tag, signal);
+  await pidsIn(world, directory, "pids");
+  const next = await world.reopen();
+  expect((await next.statuses([id], signal)).get(id)).toEqual({ type: "running" });
+  const script = await scriptOf(world, tag);
+  await world.write(directory, "go", "");
+  await eventually("the end of the script", () => table.read(script) === undefined);
+  taken = script;
+  expect(await untilEnded(next, id)).toMatchObject({ returnCode: 42 });
+});
+
+test.each([
+  ["that ended", `${WAITS_FOR_GO}; exit 7`, { returnCode: 7 }, false],
+  ["that was killed with all the others", "echo $$ >>pids; sleep 300", { returnCode: null }, true],
+])("a script %s has ended although nobody collects it", async (_, command, outcome, isKilled) => {
+  await using world = open();
+  const directory = await world.makeDirectory();
+  const tag = freshTag();
+  const head = JSON.stringify({ boot: table.bootId, directory });
+  const script = runArguments(join(world.options.controlDir, tag), head, command, undefined, undefined, []);
+  // As an init that never waits: the shell becomes a program that does not know of its children.
+  const text = 'BARTENDER_ATTEMPT=$0 setsid /bin/sh "$@" & exec sleep 300';
+  const parent = spawn("/bin/sh", ["-c", text, tag, ...script], { cwd: directory, stdio: "ignore" });
+  const [pid = 0] = await pidsIn(world, directory, "pids");
+  const id = (await world.scheduler.find(tag, signal)) ?? expect.unreachable();
+  expect((await world.scheduler.statuses([id], signal)).get(id)).toEqual({ type: "running" });
+  await world.scheduler.close();
+  const number = await scriptOf(world, tag);
+  if (isKilled) process.kill(-number, "SIGKILL");
+  else await world.write(directory, "go", "");
+  await eventually("a zombie", () => readFileSync(`/proc/${number}/stat`, "utf8").includes(") Z "));
+  const next = await world.reopen();
+  expect(await untilEnded(next, id)).toMatchObject(outcome);
+  expect(table.read(pid)).toBeUndefined();
+  const gone = once(parent, "exit");
+  parent.kill("SIGKILL");
   await gone;
 });
 
@@ -213,12 +280,15 @@ test("when the script was killed while no daemon was there, the command is ended
   await eventually("the end of the script", async () => !(await world.isAlive(script)));
   const id = (await world.scheduler.find(tag, signal)) ?? expect.unreachable();
   expect((await world.scheduler.statuses([id], signal)).get(id)).toEqual({ type: "running" });
+  const told: SchedulerStatus[] = [];
+  world.scheduler.listen?.((_, status) => told.push(status));
   const outcome = await untilEnded(world.scheduler, id);
   for (const pid of pids) {
     expect(await world.isAlive(pid)).toBe(false);
   }
   expect(outcome).toMatchObject({ isOk: false, returnCode: null });
   expect(outcome.reason).toContain("interrupted");
+  expect(told).toEqual([{ type: "ended", outcome, isInterrupted: true }]);
 });
 
 test("cancel() ends stopped processes, and those that left group, session and environment", async () => {

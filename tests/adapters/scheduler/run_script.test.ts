@@ -2,8 +2,14 @@ import { describe, expect, test } from "bun:test";
 import { spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { RUN_SCRIPT } from "../../../adapters/scheduler/run_script.ts";
+import { RUN_PLAIN_SCRIPT, runArguments } from "../../../adapters/scheduler/run_script.ts";
 import { tempDir } from "../../support/temp_dir.ts";
+
+const SCRIPTS = {
+  with_shebang: '#!/bin/sh\necho "$#" "$@"; [ "$$" != "$PPID" ]; exit 3\n',
+  without_shebang: 'echo "$#" "$@"; exit 4\n',
+  killed: "#!/bin/sh\nkill -9 $$\n",
+};
 
 /** Every shell of this machine that could be a `/bin/sh`; `argv0` decides about the POSIX mode of bash. */
 const SHELLS = [
@@ -44,6 +50,40 @@ const RETURN_CODES: Readonly<Record<string, string>> = {
   "kill -13 $$": "141",
 };
 
+/** Commands that are run without a shell of their own. */
+const PLAIN = [
+  "true",
+  "false",
+  " echo two  words ",
+  "exit 7",
+  "cd /",
+  "pwd",
+  "test -e some.txt",
+  "printf %s a=b",
+  "printenv PATH PWD",
+  "ls -x /proc/self/fd",
+  "grep -e SigIgn -e SigBlk -e SigCgt /proc/self/status",
+  "no-such-command-anywhere",
+  "./with_shebang 1 2",
+  "./without_shebang 1 2",
+  "/",
+];
+
+/** Not one of them. */
+const NOT_PLAIN = [
+  "a=b",
+  "echo $HOME",
+  "echo a;true",
+  "echo a\ntrue",
+  "echo *",
+  "echo ~",
+  "echo 'a'",
+  "if",
+  ". ./x",
+  "wait",
+  "",
+];
+
 function world(shell: (typeof SHELLS)[number]) {
   const dir = tempDir();
   const job = join(dir.path, "job");
@@ -58,7 +98,7 @@ function world(shell: (typeof SHELLS)[number]) {
     record,
     files,
     run: (command: string) =>
-      spawnSync(shell.program, [...shell.first, "-c", RUN_SCRIPT, "sh", record, "{}", "-c", "--", command], {
+      spawnSync(shell.program, [...shell.first, ...runArguments(record, "{}", command, undefined, undefined, [])], {
         cwd: job,
         stdio: "ignore",
         env: { PATH: process.env.PATH ?? "" },
@@ -66,6 +106,13 @@ function world(shell: (typeof SHELLS)[number]) {
     [Symbol.dispose]: () => dir[Symbol.dispose](),
   };
 }
+
+test("only plain commands are run without a shell of their own", () => {
+  const isPlain = (command: string) =>
+    runArguments("r", "{}", command, undefined, undefined, []).includes(RUN_PLAIN_SCRIPT);
+  expect(PLAIN.filter((command) => !isPlain(command))).toEqual([]);
+  expect(NOT_PLAIN.filter(isPlain)).toEqual([]);
+});
 
 for (const shell of SHELLS) {
   describe(`the script in ${shell.name}`, () => {
@@ -108,6 +155,26 @@ for (const shell of SHELLS) {
       expect(here.run("cd .. && rm -r job").status).not.toBe(0);
       expect(readFileSync(here.record, "utf8")).toContain("returncode");
       expect(readFileSync(here.record, "utf8")).not.toContain("returnCode");
+    });
+
+    test.each(PLAIN)("a plain command does the same as in a shell of its own: %p", (command) => {
+      const results = ["", "\t"].map((end) => {
+        using here = world(shell);
+        for (const [name, text] of Object.entries(SCRIPTS)) writeFileSync(join(here.job, name), text, { mode: 0o755 });
+        const { status } = here.run(command + end);
+        const [stdout, stderr, returnCode] = here.files();
+        // But for the number of a line. Other shells have other words than the machine's.
+        const words = shell.program === "/bin/sh" ? stderr?.replace(/^\S+ \d+: /, "") : undefined;
+        return { status, stdout: stdout?.replaceAll(here.job, ""), words, returnCode };
+      });
+      expect(results[0]).toEqual(results[1]);
+    });
+
+    test("a plain command that is killed is told as such, where a shell of its own would have passed a status on", () => {
+      using here = world(shell);
+      writeFileSync(join(here.job, "killed"), SCRIPTS.killed, { mode: 0o755 });
+      here.run("./killed");
+      expect(here.files()).toEqual(["", "", "-9"]);
     });
 
     test("a command has the default reaction to SIGTERM and no further open files", () => {

@@ -1,4 +1,5 @@
 import type { RestartBudget } from "../../../../actors/kernel/restart_budget.ts";
+import { type Random, randomOf } from "../../../support/seeded_random.ts";
 import {
   type ActorPlan,
   type Command,
@@ -10,7 +11,6 @@ import {
   type Step,
   type SupervisorPlan,
 } from "./program.ts";
-import { type Random, randomOf } from "./random.ts";
 
 /** Ids that dynamic children get; few, so that they are used again. */
 const DYNAMIC_IDS = ["c1", "c2", "c3"] as const;

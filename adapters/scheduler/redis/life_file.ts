@@ -1,0 +1,66 @@
+import { appendFileSync, existsSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { codeOf } from "../process_table.ts";
+
+/**
+ * What a performer and its guard tell each other, in files of their home. Times are those of `/proc/uptime`, which go
+ * on while the machine sleeps and mean the same to every process.
+ */
+export interface LifeFiles {
+  /** False where the system has no such clock; commands are not guarded there. */
+  readonly isAvailable: boolean;
+  nowMs(): number;
+  /** Until when commands may live. */
+  setUntilMs(untilMs: number): void;
+  /** @returns undefined while nothing was told */
+  untilMs(): number | undefined;
+  /** The process that guards; whoever came last. */
+  setGuard(pid: number): void;
+  guard(): number | undefined;
+  /** To be noted before the deed. */
+  noteEnding(tag: string): void;
+  /** True when the guard has ended the command of an attempt. */
+  wasEnded(tag: string): boolean;
+  /** Removes the notes, when there are no attempts to which they belong. */
+  clear(): void;
+}
+
+const UPTIME = "/proc/uptime";
+
+/** @param home of a performer */
+export function lifeFiles(home: string): LifeFiles {
+  const lifeFile = join(home, "life");
+  const guardFile = join(home, "guard");
+  const endedFile = join(home, "ended");
+  return {
+    isAvailable: existsSync(UPTIME),
+    nowMs: () => Number.parseFloat(readFileSync(UPTIME, "latin1")) * 1000,
+    setUntilMs: (untilMs) => replace(lifeFile, String(Math.round(untilMs))),
+    untilMs: () => numberIn(lifeFile),
+    setGuard: (pid) => replace(guardFile, String(pid)),
+    guard: () => numberIn(guardFile),
+    noteEnding: (tag) => appendFileSync(endedFile, `${tag}\n`, { mode: 0o600 }),
+    // Absence is the rule, and an exception would cost more than this look.
+    wasEnded: (tag) => existsSync(endedFile) && `\n${readIfThere(endedFile) ?? ""}`.includes(`\n${tag}\n`),
+    clear: () => rmSync(endedFile, { force: true }),
+  };
+}
+
+function replace(file: string, text: string): void {
+  writeFileSync(`${file}.new`, text, { mode: 0o600 });
+  renameSync(`${file}.new`, file);
+}
+
+function numberIn(file: string): number | undefined {
+  const text = readIfThere(file) ?? "";
+  return /^\d+$/.test(text) ? Number(text) : undefined;
+}
+
+function readIfThere(file: string): string | undefined {
+  try {
+    return readFileSync(file, "utf8");
+  } catch (error) {
+    if (codeOf(error) === "ENOENT") return undefined;
+    throw error;
+  }
+}

@@ -1,0 +1,72 @@
+import { randomBytes } from "node:crypto";
+import { mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { BartenderError } from "../../../src/core/errors.ts";
+import type { AttemptTag } from "../../../src/core/ids.ts";
+import { sqliteWriterLock } from "../../writer_lock/sqlite.ts";
+import { isTag } from "../attempt_id.ts";
+import { codeOf } from "../process_table.ts";
+
+/** Where a performer keeps what its next life has to know; nobody else uses it at the same time. */
+export interface PerformerHome {
+  /** Name of the performer, the same in every life. */
+  readonly performer: string;
+  readonly directory: string;
+  /** For the records of attempts. */
+  readonly controlDir: string;
+  /** The attempts with a record. */
+  records(): readonly AttemptTag[];
+  /** Idempotent. */
+  release(): Promise<void>;
+}
+
+/** More performers of one destination on one machine are a mistake. */
+const MOST_HOMES = 1000;
+
+/**
+ * Takes the first home that is free, so that a performer finds what the one before it has left.
+ *
+ * @param directory for the homes of one destination on one machine; made when it is missing
+ * @param host begins the name
+ */
+export async function openPerformerHome(directory: string, host: string): Promise<PerformerHome> {
+  for (let number = 1; number <= MOST_HOMES; number++) {
+    const home = join(directory, String(number));
+    const { controlDir } = homePlaces(home);
+    mkdirSync(controlDir, { recursive: true, mode: 0o700 });
+    const answer = await sqliteWriterLock(join(home, "lock")).tryAcquire();
+    if (!answer.isAcquired) continue;
+    return {
+      performer: nameIn(home, host),
+      controlDir,
+      directory: home,
+      records: () => recordsIn(controlDir),
+      release: () => answer.lock.release(),
+    };
+  }
+  throw new BartenderError("performer_home", `${directory}: more than ${MOST_HOMES} performers are running`);
+}
+
+/** Where things are in a home. */
+export function homePlaces(home: string): { readonly controlDir: string } {
+  return { controlDir: join(home, "attempts") };
+}
+
+/** The attempts with a record in a control directory. */
+export function recordsIn(controlDir: string): readonly AttemptTag[] {
+  return readdirSync(controlDir).filter(isTag) as AttemptTag[];
+}
+
+function nameIn(home: string, host: string): string {
+  const file = join(home, "name");
+  try {
+    const name = readFileSync(file, "utf8");
+    if (/^[A-Za-z0-9._-]{8,200}$/.test(name)) return name;
+  } catch (error) {
+    if (codeOf(error) !== "ENOENT") throw error;
+  }
+  const name = `${host.replaceAll(/[^A-Za-z0-9.-]/g, "_").slice(0, 100)}-${randomBytes(6).toString("hex")}`;
+  writeFileSync(`${file}.new`, name, { mode: 0o600 });
+  renameSync(`${file}.new`, file);
+  return name;
+}

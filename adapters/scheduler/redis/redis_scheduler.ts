@@ -1,0 +1,219 @@
+import { createNodeRedisClient, Queue } from "bullmq";
+import { messageOf, SchedulerRefusedError, SchedulerUnavailableError } from "../../../src/core/errors.ts";
+import { type AttemptTag, type SchedulerJobId, schedulerJobId } from "../../../src/core/ids.ts";
+import type { SchedulerStatus } from "../../../src/core/job.ts";
+import type { Clock } from "../../../src/ports/clock.ts";
+import type { Logger } from "../../../src/ports/logger.ts";
+import type { JobDescription, Scheduler } from "../../../src/ports/scheduler.ts";
+import { isTag } from "../attempt_id.ts";
+import { checkJob } from "../check_job.ts";
+import { attemptFollower } from "./attempt_follower.ts";
+import { describeMemory, describePerformers } from "./describe_queue.ts";
+import { logQuestions } from "./log_questions.ts";
+import { queueKeys } from "./queue_keys.ts";
+import { decodeEnd, decodeNews, decodePerformer, encodeAttempt, encodeEnd, encodeNews } from "./queue_messages.ts";
+import { CANCEL, CONFIRM, CREATE, FORGET } from "./queue_scripts.ts";
+import { type RedisConnectionOptions, redisConnection } from "./redis_connection.ts";
+import { runScript } from "./redis_script.ts";
+import { sweepPerformers } from "./sweep_performers.ts";
+
+export interface RedisSchedulerOptions extends Omit<RedisConnectionOptions, "name"> {
+  /** As configured. */
+  readonly queue: string;
+  /** How long a performer may be silent before it and its jobs count as lost. */
+  readonly leaseMs: number;
+  /** True when the job directories of performers are those of this machine. */
+  readonly isLocal: boolean;
+  readonly clock: Clock;
+  readonly logger: Logger;
+}
+
+/** Jobs wait in Redis until a performer has room, first in, first out; the rest wait here, fair between submitters. */
+const CAPACITY = 10_000;
+
+/** So many attempts at a time, so that others get their turn. */
+const CONFIRMED_TOGETHER = 500;
+
+const ENDED_BEFORE_START = "Cancelled before a performer took it";
+
+/**
+ * Hands jobs to performers on any number of machines, through Redis. What an attempt is up to stands in a hash of its
+ * own, see `queue_scripts.ts`; the queue library only carries tags to performers.
+ */
+export function redisScheduler(options: RedisSchedulerOptions): Scheduler {
+  const { clock, logger, leaseMs } = options;
+  const keys = queueKeys(options.queue);
+  const connection = redisConnection({ ...options, name: `bartender-daemon-${keys.queueName}` });
+  const bull = createNodeRedisClient(connection.client);
+  // The connection tells about its faults itself.
+  bull.on("error", () => undefined);
+  const queue = new Queue(keys.queueName, { connection: bull, prefix: keys.prefix, skipVersionCheck: true });
+  queue.on("error", () => undefined);
+  const logs = logQuestions({ connection, keys, clock, logger });
+  const closing = new AbortController();
+
+  const readStatuses = async (tags: readonly string[], signal: AbortSignal): Promise<Map<string, SchedulerStatus>> => {
+    const rows = await connection.ask(signal, (client) =>
+      // Sent together.
+      Promise.all(tags.map((tag) => client.hmGet(keys.attempt(tag), ["state", "running", "result"]))),
+    );
+    return new Map(
+      tags.flatMap((tag, index) => {
+        const [state, running, result] = rows[index] ?? [];
+        const status = statusOf(tag, state ?? undefined, running ?? undefined, result ?? undefined);
+        return status === undefined ? [] : [[tag, status] as const];
+      }),
+    );
+  };
+  const submitAgain = (tag: string, job: JobDescription): Promise<void> => hand(tag, job);
+  const follower = attemptFollower({
+    clock,
+    logger,
+    leaseMs,
+    readStatuses,
+    submitAgain,
+    confirm: (tags) => confirm(tags),
+  });
+
+  connection.subscribe(keys.news, (text) => {
+    try {
+      const { tag, status } = decodeNews(text);
+      follower.hear(tag, status);
+    } catch (error) {
+      logger.warn("News in Redis that cannot be understood", { reason: messageOf(error) });
+    }
+  });
+  connection.onSubscribed(() => follower.reconnected());
+
+  /** Idempotent, so it need not be known whether an earlier try got through. */
+  const hand = async (tag: string, job: JobDescription, signal: AbortSignal = closing.signal): Promise<void> => {
+    const { directory, command, application, submitter } = job;
+    const message = encodeAttempt({ tag, directory, command, application, submitter });
+    const state = await connection.ask(signal, (client) => runScript(client, CREATE, [keys.attempt(tag)], [message]));
+    if (state !== "created" && state !== "queued") return;
+    await connection.ask(signal, () => queue.add("attempt", null, carried(tag)));
+  };
+  const confirm = async (tags: readonly string[]): Promise<void> => {
+    for (let first = 0; first < tags.length; first += CONFIRMED_TOGETHER) {
+      const some = tags.slice(first, first + CONFIRMED_TOGETHER);
+      const numbers = await connection.ask(closing.signal, (client) =>
+        runScript(client, CONFIRM, some.map(keys.attempt), []),
+      );
+      const waiting = (numbers as readonly number[]).map((number) => carried(some[number - 1] ?? ""));
+      const jobs = waiting.map((opts) => ({ name: "attempt", data: null, opts }));
+      if (jobs.length > 0) await connection.ask(closing.signal, () => queue.addBulk(jobs));
+    }
+  };
+
+  const stopSweeping = sweepPerformers({ connection, keys, leaseMs, clock, logger, signal: closing.signal });
+
+  const whileOpen = async <T>(signal: AbortSignal, work: (signal: AbortSignal) => Promise<T>): Promise<T> => {
+    if (closing.signal.aborted) throw new SchedulerUnavailableError("The scheduler is closed");
+    return work(AbortSignal.any([signal, closing.signal]));
+  };
+
+  return {
+    capacity: CAPACITY,
+    submit: (job, tag, signal) =>
+      whileOpen(signal, (either) => {
+        check(job, tag, options.isLocal);
+        return follower.whileSubmitting(tag, job, async () => {
+          await hand(tag, job, either);
+          return schedulerJobId(tag);
+        });
+      }),
+    find: (tag, signal) =>
+      whileOpen(signal, async (either) => {
+        if (!isTag(tag)) return undefined;
+        const found = await connection.ask(either, (client) => client.exists(keys.attempt(tag)));
+        return found === 0 ? undefined : schedulerJobId(tag);
+      }),
+    statuses: (ids, signal) =>
+      whileOpen(signal, async (either) => {
+        const tags = ids.filter(isTag);
+        const seen = tags.length === 0 ? new Map() : await follower.look(tags, either);
+        return new Map([...seen].map(([tag, status]) => [schedulerJobId(tag), status]));
+      }),
+    cancel: (id, signal) =>
+      whileOpen(signal, async (either) => {
+        if (!isTag(id)) return;
+        const end = { type: "ended", outcome: { isOk: false, returnCode: null, reason: ENDED_BEFORE_START } } as const;
+        const values = [id, encodeEnd(end), encodeNews({ tag: id, status: end }), keys.news, keys.cancellations];
+        for (;;) {
+          const answer = await connection.ask(either, (client) =>
+            runScript(client, CANCEL, [keys.attempt(id)], values),
+          );
+          if (answer === "over") return;
+          await follower.untilEnded(id, either);
+        }
+      }),
+    async forget(id) {
+      if (!isTag(id) || closing.signal.aborted) return;
+      follower.forget(id);
+      await connection.ask(closing.signal, (client) => runScript(client, FORGET, [keys.attempt(id)], []));
+    },
+    readFrom: (id, fileName, fromByte, maxBytes, signal) =>
+      whileOpen(signal, (either) => logs.read(id, fileName, fromByte, maxBytes, either)),
+    absence: () => connection.absence(),
+    async probe(signal) {
+      try {
+        const present = await connection.ask(signal, (client) => client.hVals(keys.performers));
+        const info = await connection.ask(signal, (client) => client.info());
+        const server = { isOk: true, text: `Redis answers; queue ${JSON.stringify(options.queue)}` };
+        return [server, ...describeMemory(info), ...describePerformers(present)];
+      } catch (error) {
+        return [{ isOk: false, text: messageOf(error) }];
+      }
+    },
+    performers: (signal) =>
+      whileOpen(signal, async (either) => {
+        const present = await connection.ask(either, (client) => client.hGetAll(keys.performers));
+        return Object.entries(present).map(([name, text]) => {
+          const { destination: _, ...presence } = decodePerformer(text);
+          return { name, ...presence };
+        });
+      }),
+    listen: (listener) => follower.listen((tag, status) => listener(schedulerJobId(tag) as SchedulerJobId, status)),
+    async close() {
+      if (closing.signal.aborted) return;
+      closing.abort(new SchedulerUnavailableError("The scheduler is closed"));
+      stopSweeping();
+      follower.close();
+      // The library would wait for a server that is away.
+      void queue.close().catch(() => undefined);
+      await connection.close();
+    },
+  };
+}
+
+function statusOf(
+  tag: string,
+  state: string | undefined,
+  running: string | undefined,
+  result: string | undefined,
+): SchedulerStatus | undefined {
+  switch (state) {
+    case undefined:
+      return undefined;
+    case "queued":
+      return { type: "queued" };
+    case "begun":
+      return running === undefined ? { type: "queued" } : { type: "running" };
+    case "ended":
+      return decodeEnd(result ?? "");
+    default:
+      throw new SchedulerUnavailableError(`Redis has attempt ${tag} in the unknown state ${JSON.stringify(state)}`);
+  }
+}
+
+/** For the queue library. */
+const carried = (tag: string) => ({ jobId: tag, removeOnComplete: true, removeOnFail: true });
+
+function check(job: JobDescription, tag: AttemptTag, isLocal: boolean): void {
+  if (isLocal) return checkJob(job, tag);
+  if (!isTag(tag)) throw new SchedulerRefusedError(`tag: expected letters, digits and "-", got ${JSON.stringify(tag)}`);
+  if (job.command.includes("\0")) throw new SchedulerRefusedError("command: contains a NUL character");
+  if (!job.directory.startsWith("/") || job.directory.includes("\0")) {
+    throw new SchedulerRefusedError(`directory: expected an absolute path, got ${JSON.stringify(job.directory)}`);
+  }
+}

@@ -1,0 +1,79 @@
+import { messageOf } from "../../../src/core/errors.ts";
+import type { Clock } from "../../../src/ports/clock.ts";
+import type { Logger } from "../../../src/ports/logger.ts";
+import { type Lease, leaseWatch } from "./lease_watch.ts";
+import type { QueueKeys } from "./queue_keys.ts";
+import { decodePerformer, encodeEnd, encodeNews } from "./queue_messages.ts";
+import { LOOK, SWEEP } from "./queue_scripts.ts";
+import type { RedisConnection } from "./redis_connection.ts";
+import { runScript } from "./redis_script.ts";
+
+export interface SweepOptions {
+  readonly connection: RedisConnection;
+  readonly keys: QueueKeys;
+  /** How long a performer may be silent before it and its jobs count as lost. */
+  readonly leaseMs: number;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  /** Ends what is under way. */
+  readonly signal: AbortSignal;
+}
+
+/** Where the tag stands in news about any attempt. */
+const PLACE = "PLACE";
+
+const LONGEST_PAUSE_MS = 2_000;
+const SHORTEST_PAUSE_MS = 100;
+const PAUSES_PER_LEASE = 10;
+
+/** Looks for performers that are silent for too long, and ends what they had. @returns stops that */
+export function sweepPerformers({ connection, keys, leaseMs, clock, logger, signal }: SweepOptions): () => void {
+  const watch = leaseWatch(leaseMs);
+  const pauseMs = Math.max(SHORTEST_PAUSE_MS, Math.min(LONGEST_PAUSE_MS, leaseMs / PAUSES_PER_LEASE));
+  const reason = `The performer was lost: nothing was heard of it for ${Math.round(leaseMs / 1000)} s`;
+  const outcome = { isOk: false, returnCode: null, reason };
+  const end = { type: "ended", outcome, isInterrupted: true } as const;
+  const [before = "", after = ""] = encodeNews({ tag: PLACE, status: end }).split(PLACE);
+
+  const sweep = async (): Promise<void> => {
+    const askedAtMs = clock.monotonicMs();
+    const [life, entries] = (await connection.ask(signal, (client) =>
+      runScript(client, LOOK, [keys.leases], []),
+    )) as readonly [string, readonly string[]];
+    const over = watch.look({ server: life, leases: leasesIn(entries) }, askedAtMs, clock.monotonicMs());
+    if (over.length === 0) return;
+    const values = [keys.attempts, keys.begun, encodeEnd(end), before, after, keys.news];
+    const lost = over.flatMap(({ performer, until }) => [performer, until]);
+    const swept = await connection.ask(signal, (client) =>
+      runScript(client, SWEEP, [keys.leases, keys.performers], [...values, ...lost]),
+    );
+    for (const [performer, presence, attempts] of swept as readonly [string, string, number][]) {
+      logger.warn("A performer was lost", { performer, ...whereIs(presence), attempts });
+    }
+  };
+  let stop = clock.after(pauseMs, sweepAgain);
+  function sweepAgain(): void {
+    sweep()
+      .catch((error: unknown) => logger.debug("Could not look for lost performers", { reason: messageOf(error) }))
+      .finally(() => {
+        if (!signal.aborted) stop = clock.after(pauseMs, sweepAgain);
+      });
+  }
+  return () => stop();
+}
+
+/** @param entries performers and the ends of their leases in turn */
+function leasesIn(entries: readonly string[]): readonly Lease[] {
+  return entries.flatMap((performer, index) =>
+    index % 2 === 0 ? [{ performer, until: entries[index + 1] ?? "" }] : [],
+  );
+}
+
+function whereIs(presence: string): { readonly host?: string } {
+  try {
+    return { host: decodePerformer(presence).host };
+  } catch {
+    // It is only for people.
+    return {};
+  }
+}

@@ -1,0 +1,278 @@
+import { expect, test } from "bun:test";
+import { SchedulerRefusedError, SchedulerUnavailableError } from "../../../src/core/errors.ts";
+import { QueueDownError } from "../../../src/ports/attempt_queue.ts";
+import { controlledScheduler } from "../../support/controlled_scheduler.ts";
+import { settle } from "../../support/manual_clock.ts";
+import { attempt, FENCE_MS, GOOD, idOf, LEASE_MS, performerInTest as setup } from "../../support/performer_in_test.ts";
+
+const away = new SchedulerUnavailableError("Redis does not answer");
+
+test("an attempt is started, its start told, and its end, and then its record goes", async () => {
+  await using world = await setup();
+  const { queue, runner, begin, clock } = world;
+  const own = attempt(1);
+  await begin(own);
+  expect(runner.submitted.map(({ tag }) => tag)).toEqual([own.tag]);
+  await clock.advance(20);
+  expect(queue.started).toEqual([own.tag]);
+  runner.end(idOf(own), GOOD);
+  await settle();
+  expect(queue.ends).toEqual([[own.tag, { type: "ended", outcome: GOOD }]]);
+  expect(runner.forgotten).toEqual([idOf(own)]);
+});
+
+test("of a command that ends at once only the end is told", async () => {
+  await using world = await setup();
+  const { queue, runner, begin, clock } = world;
+  await begin(attempt(1));
+  runner.end(idOf(attempt(1)), GOOD);
+  await clock.advance(1_000);
+  expect(queue.started).toEqual([]);
+  expect(queue.ends.length).toBe(1);
+});
+
+test("a command that ends just after it was asked for is not missed", async () => {
+  const base = controlledScheduler();
+  const own = attempt(1);
+  const runner = {
+    ...base,
+    statuses: async (...asked: Parameters<typeof base.statuses>) => {
+      const answer = await base.statuses(...asked);
+      if (base.status(idOf(own))?.type !== "ended") base.end(idOf(own), GOOD);
+      return answer;
+    },
+  };
+  await using world = await setup({ changes: { runner } });
+  world.queue.waiting.push(own);
+  await world.clock.advance(LEASE_MS / 6);
+  expect(world.queue.ends).toEqual([[own.tag, { type: "ended", outcome: GOOD }]]);
+});
+
+test("no more attempts are taken than there is room for", async () => {
+  await using world = await setup();
+  const { queue, runner, begin, clock } = world;
+  await begin(attempt(1));
+  queue.waiting.push(attempt(2));
+  await clock.advance(LEASE_MS / 6);
+  expect(runner.submitted.length).toBe(1);
+  runner.end(idOf(attempt(1)), GOOD);
+  await settle();
+  expect(runner.submitted.map(({ tag }) => tag)).toEqual([attempt(1).tag, attempt(2).tag]);
+});
+
+test("the lease is renewed six times while it lasts, and with it the time that commands have", async () => {
+  await using world = await setup();
+  const { queue, clock, lives } = world;
+  await clock.advance(LEASE_MS);
+  expect(queue.renewals.length).toBe(7);
+  expect(queue.renewals.map(({ isUnbroken }) => isUnbroken)).toEqual([false, ...Array(6).fill(true)]);
+  expect(lives).toEqual(Array(7).fill(FENCE_MS));
+});
+
+test("commands are ended before the lease is over, and told as interrupted when there is an answer again", async () => {
+  await using world = await setup();
+  const { queue, runner, begin, clock } = world;
+  const own = attempt(1);
+  await begin(own);
+  queue.fault = away;
+  await clock.advance(FENCE_MS - 10);
+  expect(runner.calls.cancel).toBe(0);
+  await clock.advance(10);
+  expect(runner.calls.cancel).toBeGreaterThan(0);
+  expect(queue.ends).toEqual([]);
+  queue.fault = undefined;
+  await clock.advance(10_000);
+  const [[tag, end] = []] = queue.ends;
+  expect(tag).toBe(own.tag);
+  expect(end).toMatchObject({ isInterrupted: true, outcome: { isOk: false } });
+  expect(end?.outcome.reason).toStartWith("The performer heard nothing of Redis for ");
+});
+
+test("commands live on while it is certain that the server does not run", async () => {
+  await using world = await setup();
+  const { queue, runner, begin, clock } = world;
+  await begin(attempt(1));
+  for (let round = 0; round < 200; round++) {
+    queue.fault = new QueueDownError(clock.monotonicMs(), undefined);
+    await clock.advance(500);
+  }
+  expect(runner.calls.cancel).toBe(0);
+  queue.fault = away;
+  await clock.advance(FENCE_MS);
+  expect(runner.calls.cancel).toBeGreaterThan(0);
+});
+
+test("nothing is taken without a lease", async () => {
+  await using world = await setup();
+  const { queue, runner, clock } = world;
+  queue.fault = away;
+  await clock.advance(LEASE_MS);
+  queue.fault = undefined;
+  queue.waiting.push(attempt(1));
+  await clock.advance(500);
+  expect(runner.submitted.length).toBe(1);
+});
+
+test("a cancellation ends the command, whether it is published or comes with a renewal", async () => {
+  for (const isPublished of [true, false]) {
+    await using world = await setup();
+    const { queue, runner, begin, clock } = world;
+    const own = attempt(1);
+    await begin(own);
+    if (isPublished) queue.cancel(own.tag);
+    else queue.answer = { cancelled: [own.tag], lost: [], unclaimed: [] };
+    await clock.advance(LEASE_MS / 6);
+    expect(runner.calls.cancel).toBeGreaterThan(0);
+    expect(queue.ends).toEqual([[own.tag, { type: "ended", outcome: { isOk: false, returnCode: -15, reason: null } }]]);
+  }
+});
+
+test("what is no longer ours is ended, and nothing is told of it", async () => {
+  await using world = await setup();
+  const { queue, runner, begin, clock } = world;
+  const own = attempt(1);
+  await begin(own);
+  queue.answer = { cancelled: [], lost: [own.tag], unclaimed: [] };
+  await clock.advance(LEASE_MS / 6);
+  expect(runner.calls.cancel).toBeGreaterThan(0);
+  expect(queue.ends).toEqual([]);
+  expect(runner.forgotten).toEqual([idOf(own)]);
+});
+
+test("what was begun without an answer to us is ours with the next renewal, once, when there is room for it", async () => {
+  await using world = await setup();
+  const { queue, runner, begin, clock } = world;
+  await begin(attempt(1));
+  queue.left.push({ ...attempt(1), isCertain: true }, { ...attempt(2), isCertain: true });
+  const renewWith = async (): Promise<void> => {
+    queue.answer = { cancelled: [], lost: [], unclaimed: [attempt(2).tag] };
+    await clock.advance(LEASE_MS / 6);
+  };
+  await renewWith();
+  expect(runner.submitted.length).toBe(1);
+  runner.end(idOf(attempt(1)), GOOD);
+  await settle();
+  await renewWith();
+  await renewWith();
+  expect(runner.submitted.map(({ tag }) => tag)).toEqual([attempt(1).tag, attempt(2).tag]);
+  expect(queue.ends.map(([tag]) => tag)).toEqual([attempt(1).tag]);
+});
+
+test("what an earlier life has left is taken over", async () => {
+  await using world = await setup({ left: [attempt(1)] });
+  const { queue, runner } = world;
+  expect(queue.renewals).toEqual([{ held: 1, isDraining: false, isUnbroken: false }]);
+  runner.end(idOf(attempt(1)), GOOD);
+  await settle();
+  expect(queue.ends.length).toBe(1);
+});
+
+test("what a server that was restarted says to be ours is started only where something of it is here", async () => {
+  const [unknown, known] = [attempt(1), attempt(2)].map((own) => ({ ...own, isCertain: false }));
+  if (unknown === undefined || known === undefined) throw new Error("No attempts");
+  await using world = await setup({
+    left: [unknown, known],
+    changes: { capacity: 2, records: async () => [known.tag] },
+  });
+  const { queue, runner } = world;
+  expect(runner.submitted.map(({ tag }) => tag)).toEqual([known.tag]);
+  const reason = "Redis was restarted, and nobody knows whether the command had run";
+  const outcome = { isOk: false, returnCode: null, reason };
+  expect(queue.ends).toEqual([[unknown.tag, { type: "ended", outcome, isInterrupted: true }]]);
+});
+
+test("a server to which the link was lost is told at once what is here", async () => {
+  await using world = await setup();
+  const { queue, begin } = world;
+  await begin(attempt(1));
+  const { length } = queue.renewals;
+  queue.connected();
+  await settle();
+  expect(queue.renewals.slice(length)).toEqual([{ held: 1, isDraining: false, isUnbroken: true }]);
+});
+
+test("what an earlier life has left that is not ours any more is ended, and told in case the server has forgotten it", async () => {
+  const runner = controlledScheduler();
+  const own = attempt(1);
+  const id = await runner.submit(own.job, own.tag, new AbortController().signal);
+  runner.start(id);
+  await using world = await setup({ changes: { runner, records: async () => [own.tag] } });
+  expect(runner.calls.cancel).toBe(1);
+  expect(runner.forgotten).toEqual([id]);
+  const [[tag, end] = []] = world.queue.ends;
+  expect([tag, end?.isInterrupted]).toEqual([own.tag, true]);
+});
+
+test("a command whose end was another's work counts as interrupted", async () => {
+  await using world = await setup({ changes: { wasEndedForUs: () => true } });
+  const { queue, runner, begin } = world;
+  await begin(attempt(1));
+  runner.end(idOf(attempt(1)), { isOk: false, returnCode: -15, reason: null });
+  await settle();
+  expect(queue.ends[0]?.[1]).toMatchObject({ isInterrupted: true });
+});
+
+test("a job that cannot be started is told with the reason; one that cannot be started now is tried again", async () => {
+  await using world = await setup();
+  const { queue, runner, begin, clock } = world;
+  runner.failNext(
+    "submit",
+    new SchedulerUnavailableError("No free process"),
+    new SchedulerRefusedError("No directory"),
+  );
+  await begin(attempt(1));
+  await clock.advance(10_000);
+  const outcome = { isOk: false, returnCode: null, reason: "No directory" };
+  expect(queue.ends).toEqual([[attempt(1).tag, { type: "ended", outcome }]]);
+});
+
+test("an end is told again and again until there is an answer", async () => {
+  await using world = await setup();
+  const { queue, runner, begin, clock } = world;
+  await begin(attempt(1));
+  queue.fault = new QueueDownError(clock.monotonicMs(), undefined);
+  runner.end(idOf(attempt(1)), GOOD);
+  await clock.advance(60_000);
+  expect(runner.forgotten).toEqual([]);
+  queue.fault = undefined;
+  await clock.advance(5_000);
+  expect(queue.ends.length).toBe(1);
+});
+
+test("when drained it takes nothing, waits for what it has, and then gives its lease back", async () => {
+  await using world = await setup();
+  const { queue, runner, begin, clock, tell } = world;
+  await begin(attempt(1));
+  let isDrained = false;
+  tell({
+    type: "drain",
+    drained: () => {
+      isDrained = true;
+    },
+  });
+  queue.waiting.push(attempt(2));
+  await clock.advance(LEASE_MS);
+  expect(isDrained).toBe(false);
+  expect(queue.renewals.at(-1)).toMatchObject({ held: 1, isDraining: true });
+  runner.end(idOf(attempt(1)), GOOD);
+  await clock.advance(LEASE_MS);
+  expect(isDrained).toBe(true);
+  expect(queue.hasLeft()).toBe(true);
+  const { length } = queue.renewals;
+  await clock.advance(LEASE_MS);
+  expect(queue.renewals.length).toBe(length);
+  expect(runner.submitted.length).toBe(1);
+});
+
+test("when drained it does not wait for a question for work that has no answer", async () => {
+  await using world = await setup();
+  let isDrained = false;
+  world.tell({
+    type: "drain",
+    drained: () => {
+      isDrained = true;
+    },
+  });
+  await settle();
+  expect(isDrained).toBe(true);
+});

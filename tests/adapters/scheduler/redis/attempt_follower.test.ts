@@ -1,0 +1,114 @@
+import { expect, test } from "bun:test";
+import { attemptFollower } from "../../../../adapters/scheduler/redis/attempt_follower.ts";
+import type { SchedulerStatus } from "../../../../src/core/job.ts";
+import { jobIn } from "../../../conformance/scheduler_world.ts";
+import { ManualClock, settle } from "../../../support/manual_clock.ts";
+import { recordingLogger } from "../../../support/recording_logger.ts";
+
+const LEASE_MS = 30_000;
+const RUNNING: SchedulerStatus = { type: "running" };
+const job = jobIn("/jobs/1", "true");
+const { signal } = new AbortController();
+
+/** A daemon's view of a Redis that knows what `known` says, and forgets it when a test wants. */
+function setup() {
+  const clock = new ManualClock();
+  const known = new Map<string, SchedulerStatus>();
+  const again: string[] = [];
+  const confirmed: string[][] = [];
+  const told: (readonly [string, SchedulerStatus])[] = [];
+  const follower = attemptFollower({
+    ...{ clock, logger: recordingLogger(), leaseMs: LEASE_MS },
+    readStatuses: async (tags) => new Map([...known].filter(([tag]) => tags.includes(tag))),
+    submitAgain: async (tag) => {
+      again.push(tag);
+      known.set(tag, { type: "queued" });
+    },
+    confirm: async (tags) => void confirmed.push([...tags]),
+  });
+  follower.listen((tag, status) => told.push([tag, status]));
+  const submit = async (tag: string): Promise<void> => {
+    await follower.whileSubmitting(tag, job, async () => void known.set(tag, { type: "queued" }));
+    await settle();
+  };
+  return { clock, known, again, confirmed, told, follower, submit, [Symbol.dispose]: () => follower.close() };
+}
+
+const LOST = {
+  type: "ended",
+  outcome: { isOk: false, returnCode: null, reason: "Redis has lost the job, and no performer has it" },
+  isInterrupted: true,
+} as const;
+
+test("a job that Redis has lost before it started is submitted again, when every performer had the time to tell of it", async () => {
+  using t = setup();
+  await t.submit("a");
+  t.known.clear();
+  await t.clock.advance(LEASE_MS);
+  expect(t.again).toEqual([]);
+  await t.clock.advance(LEASE_MS);
+  expect(t.again).toEqual(["a"]);
+  expect(t.told).toEqual([]);
+  t.follower.hear("a", RUNNING);
+  expect(t.told).toEqual([["a", RUNNING]]);
+});
+
+test("a job that Redis has lost and that had started ends with the reason, when no performer tells of it", async () => {
+  using t = setup();
+  await t.submit("a");
+  t.follower.hear("a", RUNNING);
+  t.known.clear();
+  await t.clock.advance(LEASE_MS * 2);
+  expect(t.again).toEqual([]);
+  expect(t.told).toEqual([
+    ["a", RUNNING],
+    ["a", LOST],
+  ]);
+});
+
+test("a job that Redis has lost and of which a performer tells in time goes on", async () => {
+  using t = setup();
+  await t.submit("a");
+  t.follower.hear("a", RUNNING);
+  t.known.clear();
+  await t.clock.advance(LEASE_MS);
+  t.known.set("a", RUNNING);
+  await t.clock.advance(LEASE_MS * 3);
+  expect(t.told).toEqual([["a", RUNNING]]);
+});
+
+test("a job of an earlier daemon that Redis has lost ends with the reason: nobody knows any more whether it had started", async () => {
+  using t = setup();
+  expect(await t.follower.look(["a"], signal)).toEqual(new Map());
+  await t.clock.advance(LEASE_MS * 2);
+  expect(t.again).toEqual([]);
+  expect(t.told).toEqual([["a", LOST]]);
+});
+
+test("a job that Redis says to wait, though it has started, ends with the reason, when no performer tells of it", async () => {
+  using t = setup();
+  await t.submit("a");
+  t.follower.hear("a", RUNNING);
+  t.known.set("a", { type: "queued" });
+  await t.clock.advance(LEASE_MS * 2);
+  expect(t.confirmed).toEqual([]);
+  expect(t.told).toEqual([
+    ["a", RUNNING],
+    ["a", LOST],
+  ]);
+});
+
+test("jobs that wait are confirmed twice after each loss of the link, and when they are of an earlier daemon", async () => {
+  using t = setup();
+  await t.submit("a");
+  t.known.set("b", { type: "queued" });
+  await t.follower.look(["a", "b"], signal);
+  await t.clock.advance(LEASE_MS * 2);
+  expect(t.confirmed).toEqual([["b"], ["b"]]);
+  t.follower.reconnected();
+  await t.clock.advance(LEASE_MS * 2);
+  expect(t.confirmed.slice(2)).toEqual([
+    ["a", "b"],
+    ["a", "b"],
+  ]);
+});

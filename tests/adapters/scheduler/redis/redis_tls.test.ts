@@ -1,0 +1,93 @@
+import { expect, setDefaultTimeout, test } from "bun:test";
+import { readFileSync, writeFileSync } from "node:fs";
+import { join, resolve } from "node:path";
+import { SchedulerUnavailableError } from "../../../../src/core/errors.ts";
+import { freshTag, jobIn, pidsIn, signal, untilEnded } from "../../../conformance/scheduler_world.ts";
+import { makeCertificates } from "../../../support/certificates.ts";
+import { eventually } from "../../../support/eventually.ts";
+import { startRedis } from "../../../support/redis_server.ts";
+import { openRedisWorld } from "../../../support/redis_world.ts";
+import { freePort } from "../../../support/ssh_server.ts";
+import { tempDir } from "../../../support/temp_dir.ts";
+
+setDefaultTimeout(60_000);
+
+/** The rule that the documentation gives to administrators. */
+const RULE = /^ {4}(user bartender .*)$/m.exec(
+  readFileSync(resolve(import.meta.dir, "../../../../docs/performers.md"), "utf8"),
+)?.[1];
+
+test("with TLS, certificates and the access rule of the documentation, all goes as without", async () => {
+  using dir = tempDir();
+  const files = makeCertificates(dir.path);
+  const aclFile = join(dir.path, "users.acl");
+  writeFileSync(aclFile, `user default on >admin ~* &* +@all\n${RULE?.replace("SECRET", "s3cret")}\n`);
+  const tlsPort = await freePort();
+  const server = [
+    "--tls-port",
+    String(tlsPort),
+    "--tls-cert-file",
+    files.serverCert,
+    "--tls-key-file",
+    files.serverKey,
+  ];
+  await using redis = await startRedis({
+    options: [...server, "--tls-ca-cert-file", files.ca, "--aclfile", aclFile],
+    cliOptions: ["-a", "admin", "--no-auth-warning"],
+  });
+  const dsn = `rediss://bartender:s3cret@localhost:${tlsPort}/0`;
+  const tls = { caFile: files.ca, certFile: files.clientCert, keyFile: files.clientKey, serverName: undefined };
+  await using world = openRedisWorld(redis, {
+    dsn,
+    more: `, tls: {ca: "${files.ca}", cert: "${files.clientCert}", key: "${files.clientKey}"}`,
+    scheduler: { dsn, tls },
+  });
+  const performer = await world.startPerformer();
+  const directory = await world.makeDirectory();
+  const id = await world.scheduler.submit(jobIn(directory, "echo $$ >>pids; sleep 300"), freshTag(), signal);
+  await pidsIn(world, directory, "pids");
+  await world.scheduler.cancel(id, signal);
+  expect(await untilEnded(world.scheduler, id)).toMatchObject({ returnCode: -15 });
+  await world.scheduler.forget?.(id);
+  const waiting = await world.scheduler.submit(jobIn(directory, "true"), freshTag(), signal);
+  expect(await untilEnded(world.scheduler, waiting)).toMatchObject({ isOk: true });
+  const found = await world.scheduler.probe?.(signal);
+  expect(found?.map(({ isOk }) => isOk)).toEqual([true, true]);
+  expect(await world.scheduler.performers?.(signal)).toHaveLength(1);
+  expect(await performer.stop()).toBe(0);
+  // Nothing was asked for that the rule forbids.
+  expect(redis.cli("acl", "log")).toBe("");
+  expect(performer.log()).not.toContain("s3cret");
+  expect(JSON.stringify(world.logger.lines)).not.toContain("s3cret");
+});
+
+test("a server that asks for a password where none is configured is told as such", async () => {
+  await using redis = await startRedis({ options: ["--requirepass", "s3cret"], cliOptions: ["-a", "s3cret"] });
+  await using world = openRedisWorld(redis);
+  const { scheduler } = world;
+  await eventually("the fault", () => scheduler.absence?.() !== undefined);
+  expect(scheduler.absence?.()?.reason).toBe("Redis cannot be reached: it asks for a password, and redis_dsn has none");
+  redis.cli("config", "set", "requirepass", "");
+  await eventually("the connection", () => scheduler.absence?.() === undefined);
+});
+
+test("a server whose certificate nobody vouches for is not talked to, and the reason is told", async () => {
+  using dir = tempDir();
+  const files = makeCertificates(dir.path);
+  const tlsPort = await freePort();
+  const server = [
+    "--tls-port",
+    String(tlsPort),
+    "--tls-cert-file",
+    files.serverCert,
+    "--tls-key-file",
+    files.serverKey,
+  ];
+  await using redis = await startRedis({
+    options: [...server, "--tls-ca-cert-file", files.ca, "--tls-auth-clients", "no"],
+  });
+  await using world = openRedisWorld(redis, { scheduler: { dsn: `rediss://localhost:${tlsPort}` } });
+  await eventually("the fault", () => world.logger.lines.some(({ message }) => message.includes("cannot be reached")));
+  const submitted = world.scheduler.submit(jobIn(await world.makeDirectory(), "true"), freshTag(), signal);
+  await expect(submitted).rejects.toBeInstanceOf(SchedulerUnavailableError);
+});

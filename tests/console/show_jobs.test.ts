@@ -1,0 +1,44 @@
+import { describe, expect, test } from "bun:test";
+import { paint } from "../../src/console/paint.ts";
+import { showJobs } from "../../src/console/show_jobs.ts";
+import { jobId } from "../../src/core/ids.ts";
+import type { AdminJob } from "../../src/ports/admin_service.ts";
+
+const JOB: AdminJob = {
+  ...{ id: jobId(17), name: "input.zip", application: "an-application-with-a-long-name", submitter: "alice" },
+  ...{ destination: "cluster", state: "queued", phase: "waiting", attempt: 0, queuePosition: 3 },
+  ...{ reason: "Destination cluster is degraded: the host does not answer", schedulerJobId: null, returnCode: null },
+  ...{
+    isHeld: false,
+    priority: 0,
+    createdOnMs: 0,
+    updatedOnMs: 0,
+    submittedOnMs: null,
+    startedOnMs: null,
+    finishedOnMs: null,
+  },
+};
+
+function widest(columns: number): number {
+  const lines = showJobs([JOB], 60_000, paint(false), columns).split("\n");
+  return Math.max(...lines.map((line) => line.length));
+}
+
+describe("the list of jobs", () => {
+  test("shows names and reasons in full where there is room", () => {
+    const text = showJobs([JOB], 60_000, paint(false), 200);
+    expect(text).toContain(`an-application-with-a-long-name  alice      1 min  ${JOB.reason}\n`);
+  });
+
+  test("cuts reasons, then names, and leaves reasons out at last, so that no line is too long", () => {
+    for (const columns of [160, 140, 120, 100, 80]) expect(widest(columns)).toBeLessThanOrEqual(columns);
+    expect(showJobs([JOB], 0, paint(false), 140)).toContain("…\n");
+    expect(showJobs([JOB], 0, paint(false), 100)).toContain("an-application-…");
+    expect(showJobs([JOB], 0, paint(false), 80)).not.toContain("REASON");
+  });
+
+  test("is as wide whether it has colours or not", () => {
+    const colour = new RegExp(`${String.fromCharCode(27)}\\[\\d+m`, "g");
+    expect(showJobs([JOB], 0, paint(true), 140).replaceAll(colour, "")).toBe(showJobs([JOB], 0, paint(false), 140));
+  });
+});

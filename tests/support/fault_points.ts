@@ -1,0 +1,117 @@
+import { existsSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import process from "node:process";
+import type { Destination } from "../../actors/destination.ts";
+import type { JobWorld } from "../../actors/job_effects.ts";
+import type { Clock } from "../../src/ports/clock.ts";
+
+/*
+ * A fault point is a call of a port, with the side of it: `before:` it begins, or `after:` it has done its work and
+ * before its caller is told. The calls are
+ *
+ *   insert, save:<phase>, remove-row            of the store
+ *   adopt, append-reason, remove-directory      of the daemon's own files
+ *   submit, find, statuses, cancel, forget      of the scheduler
+ *   upload, download, remove-copy               of a file system to copy to
+ */
+
+/** Name in the directory of faults: `kill <point>` or `hang <point>`. */
+export const FAULT_FILE = "fault";
+/** Name in the directory of faults: milliseconds by which the clock is wrong. */
+export const CLOCK_FILE = "clock";
+
+/** Name in the directory of faults: how many times as fast as the machine the daemon ages; read at its start. */
+export const SPEED_FILE = "speed";
+
+/** Name in the directory of faults: settings of a file system that takes the place of the daemon's own files. */
+export const COPIES_FILE = "copies.json";
+
+/** What else is under way may get so far before the daemon dies. */
+const LAST_MS = 50;
+
+/** Lets effects of jobs wait at the fault point that is armed, until the end of the process. */
+export function withFaults(world: JobWorld, directory: string): JobWorld {
+  const reach = async (point: string): Promise<void> => {
+    const [fault, armed] = read(directory, FAULT_FILE).split(" ");
+    if (armed !== point) return;
+    if (fault === "kill") setTimeout(() => process.kill(process.pid, "SIGKILL"), LAST_MS);
+    await new Promise(() => {});
+  };
+  const around = <T extends object>(port: T, names: Names<T>): T => wrapped(port, names, reach);
+  const aroundDestination = (destination: Destination): Destination => ({
+    ...destination,
+    scheduler: around(destination.scheduler, {
+      submit: () => "submit",
+      find: () => "find",
+      statuses: () => "statuses",
+      cancel: () => "cancel",
+      forget: () => "forget",
+    }),
+    fileSystem: around(destination.fileSystem, {
+      upload: () => "upload",
+      download: () => "download",
+      remove: () => "remove-copy",
+    }),
+  });
+  return {
+    ...world,
+    store: around(world.store, {
+      insert: () => "insert",
+      insertOnce: () => "insert",
+      save: (job) => `save:${job.progress.phase}`,
+      remove: () => "remove-row",
+    }),
+    files: around(world.files, {
+      adopt: () => "adopt",
+      appendReason: () => "append-reason",
+      remove: () => "remove-directory",
+    }),
+    destinations: new Map([...world.destinations].map(([name, found]) => [name, aroundDestination(found)])),
+  };
+}
+
+/** A clock that is wrong by what stands in the directory of faults, at each moment. */
+export function steppedClock(clock: Clock, directory: string): Clock {
+  return { ...clock, nowMs: () => clock.nowMs() + Number(read(directory, CLOCK_FILE)) };
+}
+
+/**
+ * A clock on which delays and durations pass faster than on the clock of the machine, so that a long outage takes a short
+ * time. The time of day stays right.
+ */
+export function hurriedClock(clock: Clock, directory: string): Clock {
+  const speed = Number(read(directory, SPEED_FILE)) || 1;
+  return {
+    ...clock,
+    monotonicMs: () => clock.monotonicMs() * speed,
+    after: (delayMs, run) => clock.after(delayMs / speed, run),
+  };
+}
+
+/** How calls of the methods of a port are named. */
+type Names<T> = {
+  readonly [K in keyof T]?: NonNullable<T[K]> extends (...args: infer A) => unknown ? (...args: A) => string : never;
+};
+
+function wrapped<T extends object>(port: T, names: Names<T>, reach: (point: string) => Promise<void>): T {
+  return new Proxy(port, {
+    get(target, key) {
+      const value: unknown = Reflect.get(target, key);
+      if (typeof value !== "function") return value;
+      const nameOf = Reflect.get(names, key) as ((...args: unknown[]) => string) | undefined;
+      if (nameOf === undefined) return value.bind(target);
+      return async (...args: unknown[]): Promise<unknown> => {
+        const name = nameOf(...args);
+        await reach(`before:${name}`);
+        const answer: unknown = await value.apply(target, args);
+        await reach(`after:${name}`);
+        return answer;
+      };
+    },
+  });
+}
+
+function read(directory: string, name: string): string {
+  const path = join(directory, name);
+  return existsSync(path) ? readFileSync(path, "utf8").trim() : "";
+}
