@@ -119,7 +119,7 @@ test.each([
   await using world = open(program.environment);
   const lost = failsOrAnswers(world.scheduler.statuses([id], signal));
   await program.begun();
-  server.killSessions();
+  server.killLinks();
   program.letGo();
   const answer = await lost;
   // Where the link was back at once it was asked again.
