@@ -94,7 +94,7 @@ export type SchedulerConfig =
   | RedisSchedulerConfig
   | DiracSchedulerConfig;
 
-/** Program and arguments under which commands run on this machine; `{directory}` stands for that of the job. */
+/** Program and arguments under which commands run, on the machine that runs them; `{directory}` stands for that of the job. */
 export type Sandbox = readonly string[];
 
 export interface MemorySchedulerConfig {
@@ -147,6 +147,8 @@ export interface RedisSchedulerConfig {
   /** How long a worker that is stopped waits for its jobs; undefined: until they end. */
   readonly drainTimeoutS: number | undefined;
   readonly tls: RedisTlsConfig;
+  /** On the machines of the workers. */
+  readonly sandbox?: Sandbox;
 }
 
 /** Certificates for `rediss://`; all paths are absolute. */
