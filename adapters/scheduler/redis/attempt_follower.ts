@@ -9,10 +9,7 @@ export interface AttemptFollowerOptions {
   readonly logger: Logger;
   readonly leaseMs: number;
   /** What Redis says now, without those that it does not know. */
-  readonly readStatuses: (
-    tags: readonly string[],
-    signal: AbortSignal,
-  ) => Promise<ReadonlyMap<string, SchedulerStatus>>;
+  readonly readStatuses: (tags: readonly string[], signal: AbortSignal) => Promise<ReadonlyMap<string, Sight>>;
   readonly submitAgain: (tag: string, job: JobDescription) => Promise<void>;
   /**
    * Tells a server that may have come back with old data which attempts do wait, and brings their tags again.
@@ -20,6 +17,13 @@ export interface AttemptFollowerOptions {
    * @returns those of which that cannot be said yet
    */
   readonly confirm: (tags: readonly string[]) => Promise<readonly string[]>;
+}
+
+/** What Redis says about an attempt. */
+export interface Sight {
+  readonly status: SchedulerStatus;
+  /** A performer has it, though its command need not run yet. */
+  readonly hasBegun: boolean;
 }
 
 type Listener = (tag: string, status: SchedulerStatus) => void;
@@ -32,6 +36,8 @@ export interface AttemptFollower {
   listen(listener: Listener): () => void;
   /** Something was published. */
   hear(tag: string, status: SchedulerStatus): void;
+  /** A performer has begun an attempt; its command may run before that is told. */
+  hearBegun(tag: string): void;
   /** Keeps news about an attempt back until the caller knows that it was submitted. */
   whileSubmitting<T>(tag: string, job: JobDescription, submit: () => Promise<Submission<T>>): Promise<T>;
   /** Asks for these attempts, and follows them from now on. */
@@ -57,6 +63,8 @@ export interface Submission<T> {
 interface Followed {
   /** What was told last. */
   told: SchedulerStatus["type"] | undefined;
+  /** A performer has begun it; true before it is told that the command runs. */
+  hasBegun: boolean;
   /** For attempts of this daemon's life. */
   job: JobDescription | undefined;
   /** Redis does not know it since then. */
@@ -85,6 +93,7 @@ export function attemptFollower(options: AttemptFollowerOptions): AttemptFollowe
     if (known !== undefined) return known;
     const added = {
       told: undefined,
+      hasBegun: false,
       job: undefined,
       missingSinceMs: undefined,
       held: undefined,
@@ -110,7 +119,7 @@ export function attemptFollower(options: AttemptFollowerOptions): AttemptFollowe
     one.missingSinceMs ??= nowMs;
     // Nobody waits for a submission that is under way.
     if (one.held !== undefined || nowMs - one.missingSinceMs < leaseMs) return undefined;
-    if (one.job !== undefined && one.told === undefined) {
+    if (one.job !== undefined && one.told === undefined && !one.hasBegun) {
       logger.warn("Redis has lost a job that had not started; it is submitted again", { tag });
       options.submitAgain(tag, one.job).catch((error: unknown) => {
         logger.debug("A job could not be submitted again", { tag, reason: messageOf(error) });
@@ -144,12 +153,14 @@ export function attemptFollower(options: AttemptFollowerOptions): AttemptFollowe
     const waiting: string[] = [];
     for (const tag of tags) {
       const one = follow(tag);
-      const status = found.get(tag);
-      const isForgotten = status === undefined || (status.type === "queued" && one.told === "running");
+      const seen = found.get(tag);
+      const isWaiting = seen?.status.type === "queued" && !seen.hasBegun;
+      const isForgotten = seen === undefined || (isWaiting && (one.told === "running" || one.hasBegun));
       if (!isForgotten) one.missingSinceMs = undefined;
-      const said = isForgotten ? whenMissing(tag, one) : status;
+      if (seen?.hasBegun === true) one.hasBegun = true;
+      const said = isForgotten ? whenMissing(tag, one) : seen.status;
       if (said !== undefined) statuses.set(tag, said);
-      if (!isForgotten && status.type === "queued" && one.held === undefined) waiting.push(tag);
+      if (!isForgotten && isWaiting && one.held === undefined) waiting.push(tag);
     }
     confirm(waiting);
     return statuses;
@@ -198,6 +209,10 @@ export function attemptFollower(options: AttemptFollowerOptions): AttemptFollowe
       const one = followed.get(tag);
       // Other daemons may share the queue.
       if (one !== undefined) tell(tag, one, status);
+    },
+    hearBegun(tag) {
+      const one = followed.get(tag);
+      if (one !== undefined) one.hasBegun = true;
     },
     async whileSubmitting(tag, job, submit) {
       const one = follow(tag);

@@ -120,7 +120,7 @@ export function performerQueue(options: PerformerQueueOptions): AttemptQueue {
     const own = [keys.attempt(tag), keys.leases, begunBy];
     for (;;) {
       const knownMs = Math.round(clock.monotonicMs() - known.sinceMs);
-      const values = [tag, performer, String(settleMs), known.life, String(knownMs)];
+      const values = [tag, performer, String(settleMs), known.life, String(knownMs), keys.beginnings];
       const answer = await connection.ask(signal, (client) => runScript(client, BEGIN, own, values));
       const [state, text = ""] = answer as readonly string[];
       if (state === "begun") return ownAttempt(tag, text, signal);

@@ -20,6 +20,8 @@ export interface QueueKeys {
   readonly heard: string;
   /** Channel with news about attempts, for daemons. */
   readonly news: string;
+  /** Channel with the tags of attempts that performers begin, for daemons. */
+  readonly beginnings: string;
   /** Channel with the tags of attempts to end, for performers. */
   readonly cancellations: string;
   /** Channel with questions of daemons for parts of logs, for performers. */
@@ -47,6 +49,7 @@ export function queueKeys(queue: string): QueueKeys {
     performers: own("performers"),
     heard: own("heard"),
     news: own("news"),
+    beginnings: own("beginnings"),
     cancellations: own("cancellations"),
     logQuestions: own("log-questions"),
     logAnswers: (asker) => own(`log-answers:${asker}`),

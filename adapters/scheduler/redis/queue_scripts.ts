@@ -61,13 +61,14 @@ return {waiting, open, unheard}`);
 
 /**
  * attempt, leases, tags begun by the performer; tag, performer, milliseconds to settle, a life of the server, for how many
- * milliseconds the performer has known that.
+ * milliseconds the performer has known that, channel of beginnings.
  *
  * A server that has just been started may have forgotten what it knew last, and needs a moment to hear from performers
  * what they have. So nothing begins until then. Its own word on that counts as well, but not alone: when its clock is set
  * back, it seems to have been started in the future.
  *
- * What the performer has begun already it begins again: it may not have heard the answer.
+ * What the performer has begun already it begins again: it may not have heard the answer. Daemons are told at once, for
+ * the case that server and performer are killed in the next moment and the server forgets this.
  *
  * @returns the message; else why not: `settling`, `unleased`, `over`
  */
@@ -83,6 +84,7 @@ if found[1] ~= 'queued' or found[5] then return {'over'} end
 if not redis.call('ZSCORE', KEYS[2], ARGV[2]) then return {'unleased'} end
 redis.call('HSET', KEYS[1], 'state', 'begun', 'by', ARGV[2])
 redis.call('SADD', KEYS[3], ARGV[1])
+redis.call('PUBLISH', ARGV[6], ARGV[1])
 return {'begun', found[2]}`);
 
 /**

@@ -7,7 +7,7 @@ import type { Logger } from "../../../src/ports/logger.ts";
 import type { JobDescription, Scheduler } from "../../../src/ports/scheduler.ts";
 import { isTag } from "../attempt_id.ts";
 import { checkJob } from "../check_job.ts";
-import { attemptFollower } from "./attempt_follower.ts";
+import { attemptFollower, type Sight } from "./attempt_follower.ts";
 import { describeMemory, describePerformers } from "./describe_queue.ts";
 import { logQuestions } from "./log_questions.ts";
 import { queueKeys } from "./queue_keys.ts";
@@ -54,7 +54,7 @@ export function redisScheduler(options: RedisSchedulerOptions): Scheduler {
   /** The performers that had to be heard when attempts were confirmed last. */
   let silentBefore: readonly string[] = [];
 
-  const readStatuses = async (tags: readonly string[], signal: AbortSignal): Promise<Map<string, SchedulerStatus>> => {
+  const readStatuses = async (tags: readonly string[], signal: AbortSignal): Promise<Map<string, Sight>> => {
     const rows = await connection.ask(signal, (client) =>
       // Sent together.
       Promise.all(tags.map((tag) => client.hmGet(keys.attempt(tag), ["state", "running", "result"]))),
@@ -63,7 +63,7 @@ export function redisScheduler(options: RedisSchedulerOptions): Scheduler {
       tags.flatMap((tag, index) => {
         const [state, running, result] = rows[index] ?? [];
         const status = statusOf(tag, state ?? undefined, running ?? undefined, result ?? undefined);
-        return status === undefined ? [] : [[tag, status] as const];
+        return status === undefined ? [] : [[tag, { status, hasBegun: state !== "queued" }] as const];
       }),
     );
   };
@@ -84,6 +84,7 @@ export function redisScheduler(options: RedisSchedulerOptions): Scheduler {
       logger.warn("News in Redis that cannot be understood", { reason: messageOf(error) });
     }
   });
+  connection.subscribe(keys.beginnings, follower.hearBegun);
   connection.onSubscribed(() => follower.reconnected());
 
   /**

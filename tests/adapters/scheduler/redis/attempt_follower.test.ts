@@ -16,11 +16,17 @@ function setup() {
   const known = new Map<string, SchedulerStatus>();
   const again: string[] = [];
   const confirmed: string[][] = [];
+  const begun = new Set<string>();
   const open = new Set<string>();
   const told: (readonly [string, SchedulerStatus])[] = [];
   const follower = attemptFollower({
     ...{ clock, logger: recordingLogger(), leaseMs: LEASE_MS },
-    readStatuses: async (tags) => new Map([...known].filter(([tag]) => tags.includes(tag))),
+    readStatuses: async (tags) =>
+      new Map(
+        [...known]
+          .filter(([tag]) => tags.includes(tag))
+          .map(([tag, status]) => [tag, { status, hasBegun: begun.has(tag) || status.type !== "queued" }]),
+      ),
     submitAgain: async (tag) => {
       again.push(tag);
       known.set(tag, { type: "queued" });
@@ -39,8 +45,21 @@ function setup() {
     });
     await settle();
   };
-  return { clock, known, again, confirmed, open, told, follower, submit, [Symbol.dispose]: () => follower.close() };
+  return {
+    clock,
+    known,
+    again,
+    begun,
+    confirmed,
+    open,
+    told,
+    follower,
+    submit,
+    [Symbol.dispose]: () => follower.close(),
+  };
 }
+
+type World = ReturnType<typeof setup>;
 
 const LOST = {
   type: "ended",
@@ -151,4 +170,27 @@ test("a job that is given up and that Redis does not know is over when every per
   expect(await t.follower.isOver("a", signal)).toBe(true);
   expect(await t.follower.isOver("unknown", signal)).toBe(true);
   expect(t.again).toEqual([]);
+});
+
+test("a job of which a beginning was heard is not submitted again when Redis has lost it or says that it waits", async () => {
+  for (const forget of [(t: World) => t.known.delete("a"), () => undefined]) {
+    using t = setup();
+    await t.submit("a");
+    t.follower.hearBegun("a");
+    forget(t);
+    t.follower.reconnected();
+    await t.clock.advance(LEASE_MS * 2);
+    expect([t.again, t.confirmed]).toEqual([[], []]);
+    expect(t.told).toEqual([["a", LOST]]);
+  }
+});
+
+test("a job that a performer has, though its command does not run yet, is neither confirmed nor lost", async () => {
+  using t = setup();
+  await t.submit("a");
+  t.begun.add("a");
+  t.follower.hearBegun("a");
+  t.follower.reconnected();
+  await t.clock.advance(LEASE_MS * 5);
+  expect([t.again, t.confirmed, t.told]).toEqual([[], [], []]);
 });
