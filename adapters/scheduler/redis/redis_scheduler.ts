@@ -34,6 +34,9 @@ const CAPACITY = 10_000;
 /** So many attempts at a time, so that others get their turn. */
 const CONFIRMED_TOGETHER = 500;
 
+/** A performer that is silent for longer, as a part of its lease, is told to be. It renews that several times in it. */
+const SILENT_PART = 0.3;
+
 const ENDED_BEFORE_START = "Cancelled before a performer took it";
 
 /**
@@ -190,10 +193,14 @@ export function redisScheduler(options: RedisSchedulerOptions): Scheduler {
     },
     performers: (signal) =>
       whileOpen(signal, async (either) => {
-        const present = await connection.ask(either, (client) => client.hGetAll(keys.performers));
+        const [present, leases, now] = await connection.ask(either, (client) =>
+          Promise.all([client.hGetAll(keys.performers), client.zRangeWithScores(keys.leases, 0, -1), client.time()]),
+        );
+        const untilMs = new Map(leases.map(({ value, score }) => [value, score]));
         return Object.entries(present).map(([name, text]) => {
           const { destination: _, ...presence } = decodePerformer(text);
-          return { name, ...presence };
+          const silentMs = leaseMs - ((untilMs.get(name) ?? 0) - Number(now[0] ?? 0) * 1000);
+          return { name, ...presence, silentForMs: silentMs > leaseMs * SILENT_PART ? silentMs : null };
         });
       }),
     listen: (listener) => follower.listen((tag, status) => listener(schedulerJobId(tag) as SchedulerJobId, status)),
