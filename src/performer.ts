@@ -110,6 +110,11 @@ async function worldOf(
   const states = stateDir ?? join(placesOf(config).privateDir, "performers", host);
   const home = await openPerformerHome(join(states, encodeURIComponent(name)), host);
   closers.push(() => home.release());
+  logger.info("The performer has its place", {
+    destination: name,
+    performer: home.performer,
+    directory: home.directory,
+  });
   const copiesDir = join(placesOf(config).privateDir, "copies", home.performer);
   const here = localCommandRunner({ clock, logger });
   const dirac = diracClients({
