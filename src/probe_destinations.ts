@@ -51,7 +51,7 @@ export async function* probeDestinations(
         destination?.fileSystem.isStaged === true
           ? await (destination.fileSystem.probe?.(abort.signal) ?? roundTrip(destination.fileSystem, abort.signal))
           : await usable(config.jobRootDir, abort.signal);
-      const sandbox = "sandbox" in scheduler ? scheduler.sandbox : undefined;
+      const sandbox = "sandbox" in scheduler && HERE.has(scheduler.type) ? scheduler.sandbox : undefined;
       const jobs =
         sandbox === undefined
           ? ((await destination?.scheduler.probe?.(abort.signal)) ?? [])

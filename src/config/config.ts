@@ -146,6 +146,8 @@ export interface RedisSchedulerConfig {
   /** How long a worker that is stopped waits for its jobs; undefined: until they end. */
   readonly drainTimeoutS: number | undefined;
   readonly tls: RedisTlsConfig;
+  /** On the machines of the workers. */
+  readonly sandbox?: Sandbox;
 }
 
 /** Certificates for `rediss://`; all paths are absolute. */

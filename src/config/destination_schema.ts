@@ -215,6 +215,7 @@ const redisScheduler = Type.Object(
       duration(`How long a worker that is stopped waits for its jobs; default is until they end: ${DURATIONS}.`),
     ),
     tls: Type.Optional(redisTls),
+    sandbox,
   },
   { description: "Hands jobs to `bartender perform` workers through Redis.", additionalProperties: false },
 );

@@ -78,6 +78,7 @@ function schedulerConfig(entry: DestinationEntry["scheduler"], workingDirectory:
           keyFile: optionalPath(entry.tls?.key, workingDirectory),
           serverName: entry.tls?.server_name,
         },
+        ...sandboxOf(entry),
       };
     case "dirac":
       return {

@@ -1,4 +1,4 @@
-/** Program and first arguments under which commands run on this machine, with `{…}` in the place of directories. */
+/** Program and first arguments under which commands run, on the machine that runs them, with `{…}` in the place of directories. */
 export type Sandbox = readonly string[];
 
 /**

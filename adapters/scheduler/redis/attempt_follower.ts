@@ -14,8 +14,12 @@ export interface AttemptFollowerOptions {
     signal: AbortSignal,
   ) => Promise<ReadonlyMap<string, SchedulerStatus>>;
   readonly submitAgain: (tag: string, job: JobDescription) => Promise<void>;
-  /** Tells a server that may have come back with old data which attempts do wait, and brings their tags again. */
-  readonly confirm: (tags: readonly string[]) => Promise<void>;
+  /**
+   * Tells a server that may have come back with old data which attempts do wait, and brings their tags again.
+   *
+   * @returns those of which that cannot be said yet
+   */
+  readonly confirm: (tags: readonly string[]) => Promise<readonly string[]>;
 }
 
 type Listener = (tag: string, status: SchedulerStatus) => void;
@@ -29,15 +33,25 @@ export interface AttemptFollower {
   /** Something was published. */
   hear(tag: string, status: SchedulerStatus): void;
   /** Keeps news about an attempt back until the caller knows that it was submitted. */
-  whileSubmitting<T>(tag: string, job: JobDescription, submit: () => Promise<T>): Promise<T>;
+  whileSubmitting<T>(tag: string, job: JobDescription, submit: () => Promise<Submission<T>>): Promise<T>;
   /** Asks for these attempts, and follows them from now on. */
   look(tags: readonly string[], signal: AbortSignal): Promise<ReadonlyMap<string, SchedulerStatus>>;
   /** The link was lost and is there again. */
   reconnected(): void;
   /** Resolves when the attempt has ended as far as is known, and in any case after a moment. */
   untilEnded(tag: string, signal: AbortSignal): Promise<void>;
+  /** It is not submitted again, whatever happens. */
+  giveUp(tag: string): void;
+  /** Of an attempt that Redis does not know: false while a performer may still tell that it has it. */
+  isOver(tag: string, signal: AbortSignal): Promise<boolean>;
   forget(tag: string): void;
   close(): void;
+}
+
+export interface Submission<T> {
+  /** False when Redis knew the attempt already. */
+  readonly isNew: boolean;
+  readonly answer: T;
 }
 
 interface Followed {
@@ -112,8 +126,13 @@ export function attemptFollower(options: AttemptFollowerOptions): AttemptFollowe
     const due = waiting.filter((tag) => (followed.get(tag)?.confirmations ?? 0) > 0);
     if (due.length === 0) return;
     options.confirm(due).then(
-      () => {
-        for (const one of due.map((tag) => followed.get(tag))) if (one !== undefined) one.confirmations -= 1;
+      (open) => {
+        const isOpen = new Set(open);
+        for (const tag of due) {
+          const one = followed.get(tag);
+          if (one !== undefined && !isOpen.has(tag)) one.confirmations -= 1;
+        }
+        if (open.length > 0) lookSoon();
       },
       (error: unknown) => logger.debug("Waiting jobs could not be confirmed", { reason: messageOf(error) }),
     );
@@ -162,6 +181,14 @@ export function attemptFollower(options: AttemptFollowerOptions): AttemptFollowe
     stopLooking = clock.after(leaseMs / 3, lookAgain);
   }
 
+  let stopLookingSoon: (() => void) | undefined;
+  function lookSoon(): void {
+    stopLookingSoon ??= clock.after(LOOK_AGAIN_MS, () => {
+      stopLookingSoon = undefined;
+      lookNow();
+    });
+  }
+
   return {
     listen(listener) {
       listeners.add(listener);
@@ -175,12 +202,16 @@ export function attemptFollower(options: AttemptFollowerOptions): AttemptFollowe
     async whileSubmitting(tag, job, submit) {
       const one = follow(tag);
       one.held ??= [];
-      // The submission itself does that.
+      // The submission of a new one does that itself.
       one.confirmations = 0;
       try {
-        const answer = await submit();
+        const { isNew, answer } = await submit();
         // Only now: of a submission without an answer nobody may want another.
         one.job = job;
+        if (!isNew) {
+          one.confirmations = CONFIRMATIONS;
+          lookSoon();
+        }
         return answer;
       } finally {
         // Not before the caller has the answer.
@@ -213,10 +244,20 @@ export function attemptFollower(options: AttemptFollowerOptions): AttemptFollowe
         if (waiting.size === 0) endings.delete(tag);
       }
     },
+    giveUp(tag) {
+      const one = followed.get(tag);
+      if (one !== undefined) one.job = undefined;
+    },
+    async isOver(tag, signal) {
+      const told = followed.get(tag)?.told;
+      if (!followed.has(tag) || told === "ended") return true;
+      return (await look([tag], signal)).get(tag)?.type === "ended";
+    },
     forget: (tag) => void followed.delete(tag),
     close() {
       closing.abort(new SchedulerUnavailableError("The scheduler is closed"));
       stopLooking();
+      stopLookingSoon?.();
       listeners.clear();
       followed.clear();
     },

@@ -16,6 +16,8 @@ export interface QueueKeys {
   readonly leases: string;
   /** Hash: performers with what they say about themselves. */
   readonly performers: string;
+  /** Hash: performers with the life of the server in which they last renewed their lease. */
+  readonly heard: string;
   /** Channel with news about attempts, for daemons. */
   readonly news: string;
   /** Channel with the tags of attempts to end, for performers. */
@@ -43,6 +45,7 @@ export function queueKeys(queue: string): QueueKeys {
     begunBy: (performer) => `${begun}${performer}`,
     leases: own("leases"),
     performers: own("performers"),
+    heard: own("heard"),
     news: own("news"),
     cancellations: own("cancellations"),
     logQuestions: own("log-questions"),
