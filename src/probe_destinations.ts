@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { probeSandbox } from "../adapters/scheduler/sandbox.ts";
 import { buildDestinations } from "./assembly.ts";
-import type { DestinationProbe } from "./cli/check_config.ts";
+import type { ConfigProbe } from "./cli/check_config.ts";
 import type { DaemonInput } from "./cli/serve.ts";
 import { messageOf } from "./core/errors.ts";
 import { jobId, MAX_JOB_ID } from "./core/ids.ts";
@@ -25,12 +25,13 @@ const PROBE_FILE = "probe.txt";
 const PATIENCE_MS = 120_000;
 
 /**
- * Tries what jobs will need at each destination: log-in, commands, a writable directory and the round trip of a file.
+ * Tries what jobs will need at each destination: log-in, commands, a writable directory and the round trip of a file;
+ * and the sandboxes of interactive applications.
  * Submits nothing and leaves nothing behind.
  */
 export async function* probeDestinations(
   input: Pick<DaemonInput, "config" | "clock" | "logger" | "random" | "variables">,
-): AsyncGenerator<DestinationProbe, void, undefined> {
+): AsyncGenerator<ConfigProbe, void, undefined> {
   const { config, clock } = input;
   // Schedulers of this machine make their directories when they are built; only a sandbox is left to be tried.
   const elsewhere = new Map([...config.destinations].filter(([, { scheduler }]) => !HERE.has(scheduler.type)));
@@ -55,7 +56,12 @@ export async function* probeDestinations(
         sandbox === undefined
           ? ((await destination?.scheduler.probe?.(abort.signal)) ?? [])
           : [await probeSandbox(sandbox, runner, commands, abort.signal)];
-      yield { destination: name, findings: [...credentials, files, ...jobs] };
+      yield { subject: name, findings: [...credentials, files, ...jobs] };
+    }
+    for (const { name, sandbox } of config.interactiveApplications.values()) {
+      if (sandbox.length === 0) continue;
+      const finding = await probeSandbox(sandbox, runner, commands, abort.signal);
+      yield { subject: `interactive application ${name}`, findings: [finding] };
     }
   } finally {
     stop();

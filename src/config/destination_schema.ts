@@ -5,6 +5,7 @@ import { checkedSeconds } from "./duration.ts";
 import { DURATIONS, duration } from "./duration_schema.ts";
 import { parseJump } from "./proxy_jump.ts";
 import { redisDsnFault } from "./redis_dsn.ts";
+import { sandboxSchema } from "./sandbox_schema.ts";
 
 /*
  * Part of the description of config.yaml, see schema.ts for the rules.
@@ -87,14 +88,7 @@ const proxy = Type.Object(
   { description: "How to make a DIRAC proxy.", additionalProperties: false, default: {} },
 );
 
-const sandbox = Type.Optional(
-  Type.Array(Type.String({ minLength: 1 }), {
-    description:
-      "Program and arguments that run each command, to keep it away from the files of others, e.g. [bwrap, …]; " +
-      "{directory} stands for the directory of the job. See docs/destinations.md.",
-    minItems: 1,
-  }),
-);
+const sandbox = sandboxSchema("{directory} stands for the directory of the job.");
 
 const memoryScheduler = Type.Object(
   {

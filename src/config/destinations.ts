@@ -2,12 +2,12 @@ import { assertNever } from "../core/assert_never.ts";
 import { DEFAULT_BACKOFF } from "../core/backoff.ts";
 import { type JobResources, parseMemoryMb } from "../core/job_resources.ts";
 import { MAX_RERUNS } from "../core/job_rules.ts";
+import type { Sandbox } from "../core/sandbox.ts";
 import type {
   DestinationConfig,
   FileSystemConfig,
   JumpConfig,
   ProxyConfig,
-  Sandbox,
   SchedulerConfig,
   SshConfig,
 } from "./config.ts";
