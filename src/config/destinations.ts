@@ -11,10 +11,12 @@ import type {
   SchedulerConfig,
   SshConfig,
 } from "./config.ts";
-import type { DestinationEntry, ProxyEntry, SshConfigEntry } from "./destination_schema.ts";
+import type { DestinationEntry } from "./destination_schema.ts";
+import type { ProxyEntry } from "./dirac_schema.ts";
 import { checkedSeconds } from "./duration.ts";
 import { absolutePath } from "./paths.ts";
 import { parseJump } from "./proxy_jump.ts";
+import type { SshConfigEntry } from "./ssh_schema.ts";
 
 /** How often a scheduler is asked when nothing changes. */
 const LONGEST_POLL_MS = 60_000;

@@ -1,7 +1,9 @@
-import type { DestinationEntry, ProxyEntry, SshConfigEntry } from "./destination_schema.ts";
+import type { DestinationEntry } from "./destination_schema.ts";
+import type { ProxyEntry } from "./dirac_schema.ts";
 import { formatKeyPath, type KeyPath } from "./finding.ts";
 import { absolutePath } from "./paths.ts";
 import type { Report } from "./report.ts";
+import type { SshConfigEntry } from "./ssh_schema.ts";
 
 /** A `proxy` map of the file and where it stands. */
 interface Found {

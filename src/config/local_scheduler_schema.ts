@@ -1,0 +1,44 @@
+import Type from "typebox";
+
+/*
+ * Part of the description of config.yaml, see schema.ts for the rules.
+ */
+
+const sandbox = Type.Optional(
+  Type.Array(Type.String({ minLength: 1 }), {
+    description:
+      "Program and arguments that run each command, to keep it away from the files of others, e.g. [bwrap, …]; " +
+      "{directory} stands for the directory of the job. See docs/destinations.md.",
+    minItems: 1,
+  }),
+);
+
+/** `type: memory`. */
+export const memoryScheduler = Type.Object(
+  {
+    type: Type.Literal("memory"),
+    slots: Type.Integer({ description: "Jobs that run at the same time.", minimum: 1, default: 1 }),
+    sandbox,
+  },
+  { description: "Runs jobs as processes on this machine, first in, first out.", additionalProperties: false },
+);
+
+/** `type: eager`. */
+export const eagerScheduler = Type.Object(
+  {
+    type: Type.Literal("eager"),
+    max_load: Type.Number({
+      description: "Start jobs only below this 1-minute load per usable CPU.",
+      exclusiveMinimum: 0,
+      default: 1,
+    }),
+    max_wait: Type.Integer({
+      description: "Seconds to wait for the load to fall before the job ends with an error.",
+      minimum: 0,
+      default: 60,
+    }),
+    timeout: Type.Integer({ description: "Seconds after which a job is ended.", minimum: 1, default: 300 }),
+    sandbox,
+  },
+  { description: "Runs jobs as processes on this machine, at once.", additionalProperties: false },
+);
