@@ -3,6 +3,7 @@ import { constants } from "node:fs";
 import { access, mkdir, mkdtemp, rm, statfs, utimes, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
+import { localCommandRunner } from "../adapters/command_runner/local.ts";
 import { probeSandbox } from "../adapters/scheduler/sandbox.ts";
 import { buildDestinations } from "./assembly.ts";
 import type { DestinationProbe } from "./cli/check_config.ts";
@@ -10,6 +11,7 @@ import type { DaemonInput } from "./cli/serve.ts";
 import { messageOf } from "./core/errors.ts";
 import { jobId, MAX_JOB_ID } from "./core/ids.ts";
 import { span } from "./core/job_explanation.ts";
+import { followClientFiles } from "./follow_client_files.ts";
 import type { Credential } from "./ports/credential.ts";
 import type { FileSystem } from "./ports/file_system.ts";
 import type { ProbeFinding } from "./ports/probe.ts";
@@ -31,10 +33,12 @@ const PATIENCE_MS = 120_000;
 export async function* probeDestinations(
   input: Pick<DaemonInput, "config" | "clock" | "logger" | "random" | "variables">,
 ): AsyncGenerator<DestinationProbe, void, undefined> {
-  const { config, clock } = input;
+  const { clock, logger, variables } = input;
+  const runner = localCommandRunner({ clock, logger });
+  const { config, findings: clients } = await followClientFiles(input.config, { runner, variables });
   // Schedulers of this machine make their directories when they are built; only a sandbox is left to be tried.
   const elsewhere = new Map([...config.destinations].filter(([, { scheduler }]) => !HERE.has(scheduler.type)));
-  const { destinations, runner, commands, close } = buildDestinations({
+  const { destinations, commands, close } = buildDestinations({
     ...input,
     config: { ...config, destinations: elsewhere },
   });
@@ -42,6 +46,12 @@ export async function* probeDestinations(
   const stop = clock.after(PATIENCE_MS, () => abort.abort(new Error("It does not answer")));
   try {
     for (const [name, { scheduler }] of config.destinations) {
+      const client = clients.get(name);
+      const said = [...(client?.followed ?? []), ...(client?.warnings ?? [])].map((text) => ({ isOk: true, text }));
+      if (client !== undefined && client.faults.length > 0) {
+        yield { destination: name, findings: [...said, ...client.faults.map((text) => ({ isOk: false, text }))] };
+        continue;
+      }
       const destination = destinations.get(name);
       const credentials: ProbeFinding[] = [];
       const needed = Object.values(destination?.credentials ?? {}).flat();
@@ -55,7 +65,7 @@ export async function* probeDestinations(
         sandbox === undefined
           ? ((await destination?.scheduler.probe?.(abort.signal)) ?? [])
           : [await probeSandbox(sandbox, runner, commands, abort.signal)];
-      yield { destination: name, findings: [...credentials, files, ...jobs] };
+      yield { destination: name, findings: [...said, ...credentials, files, ...jobs] };
     }
   } finally {
     stop();

@@ -60,7 +60,7 @@ function* proxiesOf(destinations: ReadonlyMap<string, Partial<DestinationEntry> 
 
 /** Two proxies with the same answer share a file. */
 function placeOf({ proxy, ssh }: Found, workingDirectory: string): string {
-  const machine = ssh === undefined ? null : [ssh.hostname, ssh.port, ssh.username ?? null];
+  const machine = ssh === undefined ? null : [ssh.hostname, ssh.port ?? 22, ssh.username ?? null];
   // The name of the default file is made from all but the password.
   const { password: _, file, ...rest } = proxy;
   if (file === undefined) return JSON.stringify([machine, sorted(rest)]);
