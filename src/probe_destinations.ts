@@ -11,7 +11,7 @@ import type { DaemonInput } from "./cli/serve.ts";
 import { messageOf } from "./core/errors.ts";
 import { jobId, MAX_JOB_ID } from "./core/ids.ts";
 import { span } from "./core/job_explanation.ts";
-import { followClientFiles } from "./follow_client_files.ts";
+import { type ClientFindings, followClientFiles } from "./follow_client_files.ts";
 import type { Credential } from "./ports/credential.ts";
 import type { FileSystem } from "./ports/file_system.ts";
 import type { ProbeFinding } from "./ports/probe.ts";
@@ -36,8 +36,11 @@ export async function* probeDestinations(
   const { clock, logger, variables } = input;
   const runner = localCommandRunner({ clock, logger });
   const { config, findings: clients } = await followClientFiles(input.config, { runner, variables });
+  const isFaulty = (name: string): boolean => (clients.get(name)?.faults ?? []).length > 0;
   // Schedulers of this machine make their directories when they are built; only a sandbox is left to be tried.
-  const elsewhere = new Map([...config.destinations].filter(([, { scheduler }]) => !HERE.has(scheduler.type)));
+  const elsewhere = new Map(
+    [...config.destinations].filter(([name, { scheduler }]) => !HERE.has(scheduler.type) && !isFaulty(name)),
+  );
   const { destinations, commands, close } = buildDestinations({
     ...input,
     config: { ...config, destinations: elsewhere },
@@ -46,10 +49,9 @@ export async function* probeDestinations(
   const stop = clock.after(PATIENCE_MS, () => abort.abort(new Error("It does not answer")));
   try {
     for (const [name, { scheduler }] of config.destinations) {
-      const client = clients.get(name);
-      const said = [...(client?.followed ?? []), ...(client?.warnings ?? [])].map((text) => ({ isOk: true, text }));
-      if (client !== undefined && client.faults.length > 0) {
-        yield { destination: name, findings: [...said, ...client.faults.map((text) => ({ isOk: false, text }))] };
+      const said = clientFindings(clients.get(name));
+      if (isFaulty(name)) {
+        yield { destination: name, findings: said };
         continue;
       }
       const destination = destinations.get(name);
@@ -71,6 +73,15 @@ export async function* probeDestinations(
     stop();
     await close();
   }
+}
+
+/** What client files of OpenSSH have to do with a destination. */
+function clientFindings(client: ClientFindings | undefined): readonly ProbeFinding[] {
+  const { followed, warnings, faults } = client ?? { followed: [], warnings: [], faults: [] };
+  return [
+    ...[...followed, ...warnings].map((text) => ({ isOk: true, text })),
+    ...faults.map((text) => ({ isOk: false, text })),
+  ];
 }
 
 /** One that is not there is made, as the daemon would do it. */

@@ -261,9 +261,9 @@ describe("what cannot be followed", () => {
     chmodSync(world.userFile, 0o666);
     await expect(world.follow({})).rejects.toThrow(`Bad owner or permissions on ${world.userFile}`);
     chmodSync(world.userFile, 0);
-    await unprivileged(world.path, () =>
-      expect(world.follow({})).rejects.toThrow(`user config file ${world.userFile}: Permission denied`),
-    );
+    await unprivileged(world.path, async () => {
+      await expect(world.follow({})).rejects.toThrow(`user config file ${world.userFile}: Permission denied`);
+    });
   });
 
   test("without ssh(1) a file is told as not followed", async () => {
