@@ -45,7 +45,7 @@ export async function followClientFiles(
   needs: (name: string, destination: DestinationConfig) => boolean = () => true,
 ): Promise<FollowedConfig> {
   const homeDirectory = homedir();
-  const environment = commandEnvironment(variables, CLIENT_VARIABLES);
+  const environment = { ...commandEnvironment(variables, CLIENT_VARIABLES), HOME: homeDirectory };
   const surroundings = {
     asker: clientAsker({
       ...{ runner, environment },

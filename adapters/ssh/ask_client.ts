@@ -37,7 +37,7 @@ export type ClientReply =
 export interface ClientAskerOptions {
   readonly runner: CommandRunner;
   readonly files: ClientFiles;
-  /** Of `ssh(1)`; what a `Match exec` sees as well. */
+  /** Of `ssh(1)`, with the HOME that Include is relative to; what a `Match exec` sees as well. */
   readonly environment: Readonly<Record<string, string>>;
 }
 
@@ -85,7 +85,9 @@ export function clientAsker({ runner, files, environment }: ClientAskerOptions):
     const why = reasonOf(stderr.text);
     // An account that only the service manager knows of has no client file either, as far as OpenSSH goes.
     if (why.startsWith("No user exists for uid")) return undefined;
-    throw new ClientFileError(why === "" ? `ssh -G ${host} failed with status ${returnCode}` : why);
+    if (why === "") throw new ClientFileError(`ssh -G ${host} ended with status ${returnCode} without a word`);
+    // Only what is about a file names one.
+    throw new ClientFileError(why.includes("/") ? why : `ssh(1) refuses ${host}: ${why}`);
   };
 
   return {
@@ -117,8 +119,8 @@ export function clientAsker({ runner, files, environment }: ClientAskerOptions):
 }
 
 /**
- * The option that makes `ssh(1)` read just these files. By itself it would take the home directory of the account, where
- * we follow $HOME; and it reads a file twice when names are made canonical, so that this is no pipe.
+ * The option that makes `ssh(1)` read just these files. By itself it would take the one in the home directory of the
+ * account, where we follow $HOME, as it does for Include. It may read files twice, for `Match final`, so this is no pipe.
  */
 async function includer(directory: string, files: readonly string[]): Promise<readonly string[]> {
   const path = join(directory, `of_${files.length}`);

@@ -16,6 +16,8 @@ export interface PathTokens {
  * @throws {ClientFileError} for a token or variable that nobody can tell
  */
 export function clientPath(text: string, { homeDirectory, letters, environment }: PathTokens): string {
+  if (/^~[^/]/.test(text))
+    throw new ClientFileError(`IdentityFile ${text} cannot be resolved: it is in the home of another user`);
   const home = text === "~" || text.startsWith("~/") ? join(homeDirectory, text.slice(1)) : text;
   return home.replaceAll(/%(.?)|\$\{([^}]*)\}/g, (token, letter: string | undefined, name: string | undefined) => {
     const value = name === undefined ? letters[letter ?? ""] : environment[name];

@@ -3,6 +3,7 @@ import { jumpConfig, parseJump } from "../../src/config/proxy_jump.ts";
 import type { ClientAsker } from "./ask_client.ts";
 import { type AnswerContext, type ClientAnswer, clientAnswer } from "./client_answer.ts";
 import { ClientFileError, type ClientOptions } from "./client_options.ts";
+import { DEFAULT_PORT } from "./ssh_host.ts";
 
 /** How to log in, with what the client files of OpenSSH say where our configuration says nothing. */
 export interface FollowedClient {
@@ -79,13 +80,13 @@ export async function followClient(
 
 /** What our configuration names always wins. */
 function withAnswer(host: SshConfig, answer: ClientAnswer | undefined): SshConfig {
-  if (answer === undefined) return host;
   return {
     ...host,
-    hostname: answer.hostname ?? host.hostname,
-    port: host.port ?? answer.port,
-    username: host.username ?? answer.username,
-    ...(answer.client === undefined ? {} : { client: answer.client }),
+    hostname: answer?.hostname ?? host.hostname,
+    // Said or not, it is the same host for everybody.
+    port: host.port ?? answer?.port ?? DEFAULT_PORT,
+    username: host.username ?? answer?.username,
+    ...(answer?.client === undefined ? {} : { client: answer.client }),
   };
 }
 

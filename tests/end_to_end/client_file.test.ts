@@ -71,7 +71,7 @@ test("check-config looks at no client file, and with --probe tells what is wrong
   expect(said).toContain(
     `command: FAIL ${file} has a ProxyCommand for command, which is not supported: set proxy_jump to the host in between, or to none`,
   );
-  expect(said).toContain("circle: FAIL jumphost loop via circle");
+  expect(said).toContain('circle: FAIL ssh(1) refuses "circle": jumphost loop via circle');
   writeFileSync(file, "Port many\n");
   expect((await check("--probe")).said).toContain(`circle: FAIL ${file} line 1: Bad port 'many'.`);
 });

@@ -17,7 +17,7 @@ export interface ClientFilesWorld extends TempDir {
   /** Writes the file of the user. */
   write(text: string): void;
   writeSystem(text: string): void;
-  follow(config: Partial<SshConfig>, environment?: Readonly<Record<string, string>>): Promise<FollowedClient>;
+  follow(config: Partial<SshConfig>, variables?: Readonly<Record<string, string>>): Promise<FollowedClient>;
 }
 
 /** What our own configuration says that names only the host. */
@@ -42,7 +42,6 @@ export function clientFilesWorld(): ClientFilesWorld {
   const files = { user: join(homeDirectory, ".ssh", "config"), system: join(homeDirectory, "ssh_config") };
   mkdirSync(join(homeDirectory, ".ssh"));
   const runner = localCommandRunner({ clock: systemClock(), logger: recordingLogger() });
-  // `ssh -G` would look for others below the home directory of the account, but is told not to.
   const write = (path: string, text: string): void => writeFileSync(path, text, { mode: 0o644 });
   return {
     ...dir,
@@ -50,7 +49,8 @@ export function clientFilesWorld(): ClientFilesWorld {
     systemFile: files.system,
     write: (text) => write(files.user, text),
     writeSystem: (text) => write(files.system, text),
-    follow(config, environment = { PATH: process.env.PATH ?? "" }) {
+    follow(config, variables = {}) {
+      const environment = { PATH: process.env.PATH ?? "", HOME: homeDirectory, ...variables };
       const asker = clientAsker({ runner, files, environment });
       const serviceUser = () => SERVICE_USER;
       const surroundings = { asker, homeDirectory, serviceUser, machine: "machine.lab", environment };

@@ -9,6 +9,9 @@ import { unprivileged } from "../../support/unprivileged.ts";
  * Every answer is that of the installed ssh(1).
  */
 
+/** What comes of a configuration that names only the host. */
+const PLAIN = { ...BARE, port: 22 };
+
 describe("a client file", () => {
   test("gives what our own configuration does not name", async () => {
     using world = clientFilesWorld();
@@ -26,7 +29,7 @@ Host cluster
 `);
     const { config, followed, warnings } = await world.follow({ hostname: "cluster" });
     expect(config).toEqual({
-      ...BARE,
+      ...PLAIN,
       hostname: "login1.cluster.example.org",
       port: 2222,
       username: "jobs",
@@ -53,20 +56,21 @@ Host cluster
     using world = clientFilesWorld();
     world.write("Host alias\n  HostName host\n  User me\n");
     world.writeSystem("Host *\n  SendEnv LANG LC_*\n  HashKnownHosts yes\n");
-    expect(await world.follow({})).toEqual({ config: BARE, followed: [], warnings: [] });
+    expect(await world.follow({})).toEqual({ config: PLAIN, followed: [], warnings: [] });
     const { config } = await world.follow({ hostname: "alias" });
     expect(config).toEqual((await world.follow({ username: "me" })).config);
   });
 
   test("need not be there", async () => {
     using world = clientFilesWorld();
-    expect((await world.follow({})).config).toEqual(BARE);
+    expect((await world.follow({})).config).toEqual(PLAIN);
   });
 
   test("is read as OpenSSH does: the first value counts, patterns, Include and Match", async () => {
     using world = clientFilesWorld();
-    writeFileSync(join(world.path, "more"), "Host *.lab !gate.lab\n  Port 5\n");
-    world.write(`Include ${world.path}/more
+    mkdirSync(join(world.path, ".ssh", "config.d"));
+    writeFileSync(join(world.path, ".ssh", "config.d", "lab"), "Host *.lab !gate.lab\n  Port 5\n");
+    world.write(`Include config.d/*
 Host node?.lab
   Port 6
   User first
@@ -84,8 +88,8 @@ Host *
     expect(await Promise.all(answers)).toEqual([
       ["node1.lab", 5, "first", "matched"],
       ["node2.lab", 5, "first", "final"],
-      ["gate.lab", undefined, "second", undefined],
-      ["elsewhere", undefined, "second", undefined],
+      ["gate.lab", 22, "second", undefined],
+      ["elsewhere", 22, "second", undefined],
     ]);
   });
 
@@ -119,7 +123,7 @@ Host *
     };
     const { config, followed } = await world.follow(own);
     // What we name is what Match compares with.
-    expect(config).toEqual({ ...BARE, ...own, proxyJump: undefined, client: { hostKeyAlias: "seen" } });
+    expect(config).toEqual({ ...PLAIN, ...own, proxyJump: undefined, client: { hostKeyAlias: "seen" } });
     expect(followed).toEqual([`${world.userFile} for host: HostKeyAlias seen`]);
     const secret = await world.follow({ ...own, privateKeyFile: undefined, password: "pw" });
     expect(secret.config.client).toEqual({ hostKeyAlias: "seen" });
@@ -135,7 +139,7 @@ Host variable
   IdentityAgent $AGENT
 `);
     const agentOf = async (hostname: string) =>
-      (await world.follow({ hostname }, { PATH: process.env.PATH ?? "", AGENT: "/run/agent" })).config.client;
+      (await world.follow({ hostname }, { AGENT: "/run/agent" })).config.client;
     expect(await agentOf("none")).toEqual({ agentSocket: null });
     expect(await agentOf("usual")).toBeUndefined();
     expect(await agentOf("variable")).toEqual({ agentSocket: "/run/agent" });
@@ -145,7 +149,7 @@ Host variable
     using world = clientFilesWorld();
     world.write("Host *\n  StrictHostKeyChecking no\n  UserKnownHostsFile /dev/null\n  GlobalKnownHostsFile none\n");
     const { config, warnings } = await world.follow({});
-    expect(config).toEqual({ ...BARE, client: { knownHostsFiles: [] } });
+    expect(config).toEqual({ ...PLAIN, client: { knownHostsFiles: [] } });
     expect(warnings).toEqual([
       `${world.userFile}: StrictHostKeyChecking is not followed for host; host_key_checking decides`,
     ]);
@@ -170,7 +174,7 @@ Host zeroth
   User nought
 `);
     const { config } = await world.follow({ hostname: "inner", username: "jobs", privateKeyFile: "/key" });
-    const own = { ...BARE, privateKeyFile: "/key" };
+    const own = { ...PLAIN, privateKeyFile: "/key" };
     expect(config).toEqual({
       ...own,
       hostname: "inner",
@@ -196,8 +200,8 @@ Host zeroth
       const jump = jumpConfig(behind, { hostname, port: undefined, username: undefined });
       return (await world.follow({ ...behind, proxyJump: jump })).config.proxyJump;
     };
-    expect(await through("gate")).toEqual({ ...BARE, hostname: "gate.example.org", port: 2022 });
-    expect(await through("other")).toEqual({ ...BARE, hostname: "other", username: "them" });
+    expect(await through("gate")).toEqual({ ...PLAIN, hostname: "gate.example.org", port: 2022 });
+    expect(await through("other")).toEqual({ ...PLAIN, hostname: "other", username: "them" });
   });
 
   test("that lead in a circle are refused", async () => {
@@ -217,6 +221,8 @@ describe("what cannot be followed", () => {
       `${world.userFile} has a ProxyCommand for host, which is not supported: set proxy_jump`,
     );
     await expect(world.follow({ proxyJump: "none" })).rejects.toThrow("IdentityFile ~/.ssh/%C cannot be resolved");
+    world.write("Host *\n  IdentityFile ~other/key\n");
+    await expect(world.follow({})).rejects.toThrow("IdentityFile ~other/key cannot be resolved");
   });
 
   test("is told with the file", async () => {
@@ -271,10 +277,10 @@ describe("what cannot be followed", () => {
     const empty = join(world.path, "empty");
     mkdirSync(empty);
     world.writeSystem("Host *\n  Port 5\n");
-    expect(await world.follow({}, { PATH: empty })).toEqual({ config: BARE, followed: [], warnings: [] });
+    expect(await world.follow({}, { PATH: empty })).toEqual({ config: PLAIN, followed: [], warnings: [] });
     world.write("Host *\n  Port 5\n");
     const { config, warnings } = await world.follow({}, { PATH: empty });
-    expect(config).toEqual(BARE);
+    expect(config).toEqual(PLAIN);
     expect(warnings).toEqual([`${world.userFile} is not followed: ssh(1) is not installed`]);
   });
 });
