@@ -42,6 +42,8 @@ test.concurrent("a cluster that is slow in all its answers runs each job once, a
   await using setting = setup();
   const { world, slurm } = setting;
   slurm.slow({ beforeS: 0.6, afterS: 0.6 });
+  // Four in one command would take longer than that may.
+  slurm.slow({ beforeS: 1.2, afterS: 1.2 }, "sbatch");
   const directory = await world.makeDirectory();
   const stopped = await world.makeDirectory();
   const { scheduler } = world;
