@@ -1,9 +1,10 @@
-import { homedir, hostname, userInfo } from "node:os";
+import { homedir, hostname } from "node:os";
 import { join } from "node:path";
 import { commandEnvironment } from "../adapters/scheduler/command_environment.ts";
 import { clientAsker } from "../adapters/ssh/ask_client.ts";
 import { ClientFileError } from "../adapters/ssh/client_options.ts";
 import { type FollowedClient, followClient } from "../adapters/ssh/follow_client.ts";
+import { serviceUser } from "../adapters/ssh/service_user.ts";
 import type { FollowFiles } from "./cli/read_config.ts";
 import type { Config, DestinationConfig, SshConfig } from "./config/config.ts";
 import type { CommandRunner } from "./ports/command_runner.ts";
@@ -51,7 +52,7 @@ export async function followClientFiles(
       ...{ runner, environment },
       files: files ?? { user: join(homeDirectory, ".ssh", "config"), system: "/etc/ssh/ssh_config" },
     }),
-    ...{ homeDirectory, environment, machine: hostname(), serviceUser: () => userInfo().username },
+    ...{ homeDirectory, environment, machine: hostname(), serviceUser },
   };
   const known = new Map<string, Promise<FollowedClient | ClientFileError>>();
   const ask = (ssh: SshConfig): Promise<FollowedClient | ClientFileError> => {
