@@ -6,7 +6,7 @@ import { dirname, join } from "node:path";
 import { localCommandRunner } from "../adapters/command_runner/local.ts";
 import { probeSandbox } from "../adapters/scheduler/sandbox.ts";
 import { buildDestinations } from "./assembly.ts";
-import type { DestinationProbe } from "./cli/check_config.ts";
+import type { ConfigProbe } from "./cli/check_config.ts";
 import type { DaemonInput } from "./cli/serve.ts";
 import { messageOf } from "./core/errors.ts";
 import { jobId, MAX_JOB_ID } from "./core/ids.ts";
@@ -27,12 +27,13 @@ const PROBE_FILE = "probe.txt";
 const PATIENCE_MS = 120_000;
 
 /**
- * Tries what jobs will need at each destination: log-in, commands, a writable directory and the round trip of a file.
+ * Tries what jobs will need at each destination: log-in, commands, a writable directory and the round trip of a file;
+ * and the sandboxes of interactive applications.
  * Submits nothing and leaves nothing behind.
  */
 export async function* probeDestinations(
   input: Pick<DaemonInput, "config" | "clock" | "logger" | "random" | "variables">,
-): AsyncGenerator<DestinationProbe, void, undefined> {
+): AsyncGenerator<ConfigProbe, void, undefined> {
   const { clock, logger, variables } = input;
   const runner = localCommandRunner({ clock, logger });
   const { config, findings: clients } = await followClientFiles(input.config, { runner, variables });
@@ -51,7 +52,7 @@ export async function* probeDestinations(
     for (const [name, { scheduler }] of config.destinations) {
       const said = clientFindings(clients.get(name));
       if (isFaulty(name)) {
-        yield { destination: name, findings: said };
+        yield { subject: name, findings: said };
         continue;
       }
       const destination = destinations.get(name);
@@ -62,12 +63,17 @@ export async function* probeDestinations(
         destination?.fileSystem.isStaged === true
           ? await (destination.fileSystem.probe?.(abort.signal) ?? roundTrip(destination.fileSystem, abort.signal))
           : await usable(config.jobRootDir, abort.signal);
-      const sandbox = "sandbox" in scheduler ? scheduler.sandbox : undefined;
+      const sandbox = "sandbox" in scheduler && HERE.has(scheduler.type) ? scheduler.sandbox : undefined;
       const jobs =
         sandbox === undefined
           ? ((await destination?.scheduler.probe?.(abort.signal)) ?? [])
           : [await probeSandbox(sandbox, runner, commands, abort.signal)];
-      yield { destination: name, findings: [...said, ...credentials, files, ...jobs] };
+      yield { subject: name, findings: [...said, ...credentials, files, ...jobs] };
+    }
+    for (const { name, sandbox } of config.interactiveApplications.values()) {
+      if (sandbox.length === 0) continue;
+      const finding = await probeSandbox(sandbox, runner, commands, abort.signal);
+      yield { subject: `interactive application ${name}`, findings: [finding] };
     }
   } finally {
     stop();

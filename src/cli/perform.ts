@@ -87,7 +87,10 @@ export async function runPerform(options: PerformOptions, io: CommandIo): Promis
     return EXIT.fault;
   }
   logger.info("The performer takes no more jobs and waits for those it has", { signal: ended.signal });
-  void options.stopInsisted.then(() => performer.endAll("The performer was stopped"));
+  void options.stopInsisted.then((signal) => {
+    logger.warn("The performer was asked again and ends the jobs that it has", { signal });
+    performer.endAll("The performer was stopped");
+  });
   await Promise.race([performer.drain(), performer.failed]);
   await performer.stop();
   logger.info("The performer has stopped");

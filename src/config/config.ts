@@ -4,6 +4,7 @@ import type { BuiltInPicker } from "../core/destination_picker.ts";
 import type { JobResources } from "../core/job_resources.ts";
 import type { JobRules } from "../core/job_rules.ts";
 import type { RetentionRules } from "../core/retention.ts";
+import type { Sandbox } from "../core/sandbox.ts";
 
 /** config.yaml after checking, with all defaults; maps keep the order of the file. */
 export interface Config {
@@ -94,13 +95,11 @@ export type SchedulerConfig =
   | RedisSchedulerConfig
   | DiracSchedulerConfig;
 
-/** Program and arguments under which commands run on this machine; `{directory}` stands for that of the job. */
-export type Sandbox = readonly string[];
-
 export interface MemorySchedulerConfig {
   readonly type: "memory";
   /** Jobs that run at the same time. */
   readonly slots: number;
+  /** `{directory}` stands for the directory of the job. */
   readonly sandbox?: Sandbox;
 }
 
@@ -147,6 +146,8 @@ export interface RedisSchedulerConfig {
   /** How long a worker that is stopped waits for its jobs; undefined: until they end. */
   readonly drainTimeoutS: number | undefined;
   readonly tls: RedisTlsConfig;
+  /** On the machines of the workers. */
+  readonly sandbox?: Sandbox;
 }
 
 /** Certificates for `rediss://`; all paths are absolute. */

@@ -2,14 +2,8 @@ import { assertNever } from "../core/assert_never.ts";
 import { DEFAULT_BACKOFF } from "../core/backoff.ts";
 import { type JobResources, parseMemoryMb } from "../core/job_resources.ts";
 import { MAX_RERUNS } from "../core/job_rules.ts";
-import type {
-  DestinationConfig,
-  FileSystemConfig,
-  ProxyConfig,
-  Sandbox,
-  SchedulerConfig,
-  SshConfig,
-} from "./config.ts";
+import type { Sandbox } from "../core/sandbox.ts";
+import type { DestinationConfig, FileSystemConfig, ProxyConfig, SchedulerConfig, SshConfig } from "./config.ts";
 import type { DestinationEntry } from "./destination_schema.ts";
 import type { ProxyEntry } from "./dirac_schema.ts";
 import { checkedSeconds } from "./duration.ts";
@@ -79,6 +73,7 @@ function schedulerConfig(entry: DestinationEntry["scheduler"], workingDirectory:
           keyFile: optionalPath(entry.tls?.key, workingDirectory),
           serverName: entry.tls?.server_name,
         },
+        ...sandboxOf(entry),
       };
     case "dirac":
       return {

@@ -1,17 +1,11 @@
 import Type from "typebox";
+import { sandboxSchema } from "./sandbox_schema.ts";
 
 /*
  * Part of the description of config.yaml, see schema.ts for the rules.
  */
 
-const sandbox = Type.Optional(
-  Type.Array(Type.String({ minLength: 1 }), {
-    description:
-      "Program and arguments that run each command, to keep it away from the files of others, e.g. [bwrap, …]; " +
-      "{directory} stands for the directory of the job. See docs/destinations.md.",
-    minItems: 1,
-  }),
-);
+const sandbox = sandboxSchema("{directory} stands for the directory of the job.");
 
 /** `type: memory`. */
 export const memoryScheduler = Type.Object(

@@ -2,6 +2,7 @@ import Type from "typebox";
 import { checkedSeconds } from "./duration.ts";
 import { DURATIONS, duration } from "./duration_schema.ts";
 import { redisDsnFault } from "./redis_dsn.ts";
+import { sandboxSchema } from "./sandbox_schema.ts";
 import { oneLine, path, secretFile } from "./text_schema.ts";
 
 /*
@@ -52,6 +53,7 @@ export const redisScheduler = Type.Object(
       duration(`How long a worker that is stopped waits for its jobs; default is until they end: ${DURATIONS}.`),
     ),
     tls: Type.Optional(redisTls),
+    sandbox: sandboxSchema("{directory} stands for the directory of the job."),
   },
   { description: "Hands jobs to `bartender perform` workers through Redis.", additionalProperties: false },
 );
