@@ -5,7 +5,7 @@ import { messageOf } from "../core/errors.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Logger } from "../ports/logger.ts";
 import { type CommandIo, EXIT } from "./io.ts";
-import { readConfig } from "./read_config.ts";
+import { type FollowFiles, readConfig } from "./read_config.ts";
 
 /** What a performer is made from. */
 export interface PerformerInput {
@@ -43,6 +43,7 @@ export interface PerformOptions {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly random: () => number;
+  readonly follow: FollowFiles;
   readonly start: (input: PerformerInput) => Promise<RunningPerformer>;
   /** Resolves with the name of the signal that asks to stop. */
   readonly stopRequested: Promise<string>;

@@ -206,27 +206,44 @@ export interface DiracFileSystemConfig {
 
 export interface SshConfig {
   readonly hostname: string;
-  readonly port: number;
-  /** Undefined: the login of the service's user. */
+  /** Undefined: 22. */
+  readonly port: number | undefined;
+  /** Undefined: the login of the service's user; of a host in between: as for the host behind it. */
   readonly username: string | undefined;
   /** Undefined: key files and the SSH agent are used. */
   readonly password: string | undefined;
   /** Absolute path. */
   readonly privateKeyFile: string | undefined;
   readonly passphrase: string | undefined;
-  /** Absolute path. */
-  readonly knownHostsFile: string;
+  /** Absolute path. Undefined: those of OpenSSH. */
+  readonly knownHostsFile: string | undefined;
   /** False: host keys are not compared with known ones. */
   readonly isHostKeyChecked: boolean;
-  /** The host through which this one is reached; undefined: directly. */
-  readonly proxyJump: JumpConfig | undefined;
+  /** The host through which this one is reached; `none`: no other one, whatever a client file says; undefined: directly. */
+  readonly proxyJump: SshConfig | "none" | undefined;
+  /** What only a client file of OpenSSH can say; undefined: nothing. */
+  readonly client?: SshClientConfig;
 }
 
+/** What `ssh_config(5)` says about a host that our own configuration has no keys for. Paths are absolute. */
+export interface SshClientConfig {
+  /** Key files to try; undefined: the default ones. */
+  readonly identityFiles?: readonly string[];
+  /** True: of the keys of the agent only those that are in key files, too. */
+  readonly isIdentitiesOnly?: true;
+  /** Socket of the agent; null: no agent; undefined: `SSH_AUTH_SOCK`. */
+  readonly agentSocket?: string | null;
+  /** Undefined: the default ones. */
+  readonly knownHostsFiles?: readonly string[];
+  /** The name under which the keys of the host are on record. */
+  readonly hostKeyAlias?: string;
+}
+
+/** What `proxy_jump` says. */
 export interface JumpConfig {
-  /** Undefined: as for the host behind it. */
   readonly username: string | undefined;
   readonly hostname: string;
-  readonly port: number;
+  readonly port: number | undefined;
 }
 
 /** Paths are absolute, on the machine with DIRAC's commands. */
