@@ -5,6 +5,7 @@ import { Kysely } from "kysely";
 import { type ParameterOf, prepareQuery } from "../../../adapters/job_store/prepared_query.ts";
 import { NodeSqliteDialect } from "../../../adapters/job_store/sqlite_dialect.ts";
 import { LOCK_TIMEOUT_MS, SqliteSession } from "../../../adapters/job_store/sqlite_session.ts";
+import { writerInPlace } from "../../../adapters/job_store/sqlite_writer.ts";
 import { StoreUnavailableError } from "../../../src/core/errors.ts";
 import { ManualClock, settle } from "../../support/manual_clock.ts";
 import { tempDir } from "../../support/temp_dir.ts";
@@ -21,7 +22,7 @@ function setup() {
   database.exec("pragma journal_mode = wal; create table note (id integer primary key, text text not null)");
   const other = new DatabaseSync(path);
   const clock = new ManualClock();
-  const session = new SqliteSession(database, clock);
+  const session = new SqliteSession(database, writerInPlace(database), clock);
   const db = new Kysely<Notes>({ dialect: new NodeSqliteDialect(database) });
   const add = prepareQuery((parameter: ParameterOf<{ id: number; text: string | null }>) =>
     db
