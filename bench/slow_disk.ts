@@ -52,7 +52,9 @@ const submit = (requests: number, connections: number) =>
   httpLoad({ port, connections, requests, request: () => request, expected: 303 });
 await submit(20, 4);
 for (const connections of [1, 16]) {
-  const [load, health] = await probeHealth(port, () => submit(connections === 1 ? Math.ceil(count / 4) : count, connections));
+  const [load, health] = await probeHealth(port, () =>
+    submit(connections === 1 ? Math.ceil(count / 4) : count, connections),
+  );
   report(
     `submissions, ${connections} at a time, flushes of ${delayMs} ms`,
     `${perSecond(load.perSecond)}, p50 ${load.p50Ms.toFixed(0)} ms`,
