@@ -11,6 +11,7 @@ import { StoreUnavailableError } from "../../../src/core/errors.ts";
 import { eventually } from "../../support/eventually.ts";
 import { ManualClock } from "../../support/manual_clock.ts";
 import { recordingLogger } from "../../support/recording_logger.ts";
+import { rejectionOf } from "../../support/rejection.ts";
 import { tempDir } from "../../support/temp_dir.ts";
 
 interface Notes {
@@ -60,10 +61,7 @@ function setup(script = FAULTY) {
 
 /** The reason of a write that fails. */
 async function failureOf(writing: Promise<unknown>): Promise<StoreUnavailableError> {
-  const error = await writing.then(
-    () => undefined,
-    (reason: unknown) => reason,
-  );
+  const error = await rejectionOf(writing);
   if (!(error instanceof StoreUnavailableError)) throw new Error(`expected StoreUnavailableError, got ${error}`);
   return error;
 }
