@@ -2,14 +2,7 @@ import type { DestinationMode } from "../src/core/destination_mode.ts";
 import type { JobId } from "../src/core/ids.ts";
 import { isBeingDeleted, knownOutcome, placementOf, publicState, schedulerJobIdOf } from "../src/core/job.ts";
 import { explain, type Outage } from "../src/core/job_explanation.ts";
-import type {
-  AdminJob,
-  AdminJobQuery,
-  AdminService,
-  Performer,
-  ReloadReport,
-  TreeView,
-} from "../src/ports/admin_service.ts";
+import type { AdminJob, AdminJobQuery, AdminService, ReloadReport, TreeView } from "../src/ports/admin_service.ts";
 import type { AdminStore, JobOrder } from "../src/ports/admin_store.ts";
 import type { Clock } from "../src/ports/clock.ts";
 import type { JobInputs } from "../src/ports/job_files.ts";
@@ -18,12 +11,12 @@ import type { LogLevelControl } from "../src/ports/logger.ts";
 import { actOnJobs } from "./admin_actions.ts";
 import { selectJobs } from "./admin_search.ts";
 import { daemonStatus, destinationStatus, type Process } from "./admin_status.ts";
-import type { Destination } from "./destination.ts";
 import { type EventFeed, noteAction } from "./event_feed.ts";
 import type { Find, JobDirectory } from "./job_directory.ts";
 import { type JobWorld, tagOf } from "./job_effects.ts";
 import type { TreeNode } from "./kernel/tree_node.ts";
 import { destinationName, jobName } from "./messages.ts";
+import { allPerformers, presentPerformers } from "./present_performers.ts";
 
 export interface AdminServiceOptions {
   readonly world: JobWorld;
@@ -43,9 +36,6 @@ export interface AdminServiceOptions {
   /** Reads the configuration again; undefined: that cannot be done. */
   readonly reload?: (() => Promise<ReloadReport>) | undefined;
 }
-
-/** Of a scheduler that does not answer in this time nothing is told. */
-const PERFORMERS_PATIENCE_MS = 3_000;
 
 const USUAL: JobOrder = { isHeld: false, priority: 0 };
 
@@ -115,6 +105,8 @@ export function createAdminService(options: AdminServiceOptions): AdminService {
       const name = placementOf(job.progress)?.destination;
       const isDestinationMissing = name !== undefined && !world.destinations.has(name);
       const status = name === undefined || isDestinationMissing ? null : await destinationStatus(options, { name }, []);
+      const destination = name === undefined ? undefined : world.destinations.get(name);
+      const isHandedOver = job.progress.phase === "queued" && destination !== undefined;
       const text = explain(job, {
         nowMs: clock.nowMs(),
         reason: view.reason,
@@ -124,12 +116,13 @@ export function createAdminService(options: AdminServiceOptions): AdminService {
         queuePosition: view.queuePosition,
         slots: status?.slots ?? null,
         outages: outagesOf(status),
+        performers: isHandedOver ? await presentPerformers(destination, clock) : null,
         pollInMs: status?.poll == null ? null : Math.max(0, status.poll.nextOnMs - clock.nowMs()),
       });
       return { id, text };
     },
     tree: () => toTreeView(options.inspect()),
-    performers: () => performersOf([...world.destinations.values()], clock),
+    performers: () => allPerformers([...world.destinations.values()], clock),
     audit: (limit) => admin.audit(limit),
     recentEvents: () => feed.recent(),
     onEvent: (listener) => feed.listen(listener),
@@ -228,21 +221,4 @@ function toTreeView(node: TreeNode): TreeView {
     lastFault: lastFault === null ? null : { message: lastFault.message, onMs: lastFault.atMs },
     children: node.children.map(toTreeView),
   };
-}
-
-/** Workers of all destinations that have such; a scheduler that is away hides only its own. */
-async function performersOf(destinations: readonly Destination[], clock: Clock): Promise<readonly Performer[]> {
-  const abort = new AbortController();
-  const stop = clock.after(PERFORMERS_PATIENCE_MS, () => abort.abort(new Error("It does not answer")));
-  try {
-    const found = await Promise.all(
-      destinations.map(async ({ name, scheduler }) => {
-        const present = await scheduler.performers?.(abort.signal).catch(() => []);
-        return (present ?? []).map((performer) => ({ ...performer, destination: name }));
-      }),
-    );
-    return found.flat();
-  } finally {
-    stop();
-  }
 }

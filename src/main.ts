@@ -6,6 +6,7 @@ import { fileURLToPath } from "node:url";
 import { Argument, Command, CommanderError, InvalidArgumentError, Option } from "commander";
 import { type DestinationStream, destination } from "pino";
 import { systemClock } from "../adapters/clock/system_clock.ts";
+import { localCommandRunner } from "../adapters/command_runner/local.ts";
 import { migrateJobStore, openJobStore } from "../adapters/job_store/build.ts";
 import { isJournal, journalLines } from "../adapters/logger/journal_lines.ts";
 import { LOG_LEVELS, type LogLevel } from "../adapters/logger/log_levels.ts";
@@ -26,6 +27,7 @@ import { runLink } from "./cli/link.ts";
 import { MANUAL_PAGES, type ManualPageName, manual } from "./cli/manual.ts";
 import { runMigrate } from "./cli/migrate.ts";
 import { runPerform } from "./cli/perform.ts";
+import type { FollowFiles } from "./cli/read_config.ts";
 import { runServe } from "./cli/serve.ts";
 import { addClientCommands } from "./client_commands.ts";
 import type { Config } from "./config/config.ts";
@@ -33,7 +35,9 @@ import { type Environment, readEnvironment } from "./config/environment.ts";
 import type { DeniedSecrets } from "./config/secret_file.ts";
 import { HELP_STYLE } from "./console/help_style.ts";
 import { startDaemon } from "./daemon.ts";
+import { clientFilesFollower } from "./follow_client_files.ts";
 import { startPerformer } from "./performer.ts";
+import type { Logger } from "./ports/logger.ts";
 import { probeDestinations } from "./probe_destinations.ts";
 import { bundledFile } from "./runtime/bundled_files.ts";
 import { serviceManager } from "./runtime/sd_notify.ts";
@@ -86,7 +90,7 @@ program
       const logger = pinoLogger(environment.logLevel satisfies LogLevel, { write: io.stderr });
       const given = { environment, variables: io.env, clock, logger, random: Math.random };
       const options = {
-        ...{ config, environment, isDryRun: dryRun },
+        ...{ config, environment, isDryRun: dryRun, follow: follower(logger) },
         cleanUp: async (read: Config) => ({ ...(await cleanUpNow({ ...given, config: read })) }),
         preview: (read: Config) => previewCleanUp({ ...given, config: read }),
       };
@@ -287,6 +291,11 @@ function logStream(): DestinationStream {
   return isJournal(process.env.JOURNAL_STREAM, fstatSync(1)) ? journalLines(write) : output;
 }
 
+/** Follows the OpenSSH client files of this user. */
+function follower(logger: Logger): FollowFiles {
+  return clientFilesFollower({ runner: localCommandRunner({ clock, logger }), variables: process.env });
+}
+
 async function serve({ config, standby: isStandby }: ServeFlags, environment: Environment): Promise<number> {
   const logger = pinoLogger(environment.logLevel satisfies LogLevel, logStream());
   onUncaught((error) => logger.error("A fault that nobody caught ends the daemon", { error }));
@@ -305,7 +314,7 @@ async function serve({ config, standby: isStandby }: ServeFlags, environment: En
   });
   const options = {
     ...{ config, isStandby, environment, clock, logger, logLevel, random },
-    ...{ manager, start: startDaemon },
+    ...{ manager, start: startDaemon, follow: follower(logger) },
     ...{ stopRequested, onReload: onReloadSignal },
   };
   const status = await runServe(options, io);
@@ -321,7 +330,7 @@ async function perform({ config, destination }: PerformFlags, environment: Envir
   onStopSignals(asked.resolve, insisted.resolve);
   const options = {
     ...{ config, destinations: destination, environment, clock, logger, random: Math.random, start: startPerformer },
-    ...{ stopRequested: asked.promise, stopInsisted: insisted.promise },
+    ...{ stopRequested: asked.promise, stopInsisted: insisted.promise, follow: follower(logger) },
   };
   const status = await runPerform(options, io);
   // Timers of libraries must not keep a stopped performer alive.

@@ -17,12 +17,14 @@ import { endingLeftovers } from "../adapters/scheduler/redis/end_leftovers.ts";
 import { lifeFiles } from "../adapters/scheduler/redis/life_file.ts";
 import { openPerformerHome } from "../adapters/scheduler/redis/performer_home.ts";
 import { performerQueue } from "../adapters/scheduler/redis/performer_queue.ts";
+import { probeSandbox } from "../adapters/scheduler/sandbox.ts";
 import { type SshPool, sshPool } from "../adapters/ssh/ssh_pool.ts";
 import { buildWorkplace } from "../adapters/workplace/build.ts";
 import packageJson from "../package.json" with { type: "json" };
 import { placesOf } from "./assembly.ts";
 import type { PerformerInput, RunningPerformer } from "./cli/perform.ts";
 import type { DestinationConfig } from "./config/config.ts";
+import { BartenderError } from "./core/errors.ts";
 import { selfCommand } from "./runtime/self_command.ts";
 
 /** Time between SIGTERM and SIGKILL; no more than a third of the lease, so that all is over before that is. */
@@ -108,9 +110,15 @@ async function worldOf(
   const states = stateDir ?? join(placesOf(config).privateDir, "performers", host);
   const home = await openPerformerHome(join(states, encodeURIComponent(name)), host);
   closers.push(() => home.release());
+  logger.info("The performer has its place", {
+    destination: name,
+    performer: home.performer,
+    directory: home.directory,
+  });
   const copiesDir = join(placesOf(config).privateDir, "copies", home.performer);
+  const here = localCommandRunner({ clock, logger });
   const dirac = diracClients({
-    runner: localCommandRunner({ clock, logger }),
+    runner: here,
     ssh,
     environment: diracEnvironment(variables),
     // Its own, also where daemon and performers share a job root: each keeps its own proxy.
@@ -123,9 +131,17 @@ async function worldOf(
   const leaseMs = scheduler.heartbeatTimeoutS * 1000;
   const killGraceMs = Math.min(KILL_GRACE_MS, leaseMs / 3);
   const cgroups = openAttemptCgroups(home.controlDir);
+  const environment = commandEnvironment(variables, config.commandEnvironment);
+  const { sandbox } = scheduler;
+  if (sandbox !== undefined) {
+    // Or it would take one job after the other, each of which fails.
+    const tried = await probeSandbox(sandbox, here, environment, new AbortController().signal);
+    if (!tried.isOk) throw new BartenderError("sandbox", `Destination ${name}: ${tried.text}`);
+  }
   const commands = memoryScheduler({
     controlDir: home.controlDir,
-    environment: commandEnvironment(variables, config.commandEnvironment),
+    environment,
+    sandbox,
     cgroups,
     slots: scheduler.maxJobs,
     timeoutS: scheduler.jobTimeoutS,

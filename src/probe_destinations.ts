@@ -3,13 +3,15 @@ import { constants } from "node:fs";
 import { access, mkdir, mkdtemp, rm, statfs, utimes, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
+import { localCommandRunner } from "../adapters/command_runner/local.ts";
 import { probeSandbox } from "../adapters/scheduler/sandbox.ts";
 import { buildDestinations } from "./assembly.ts";
-import type { DestinationProbe } from "./cli/check_config.ts";
+import type { ConfigProbe } from "./cli/check_config.ts";
 import type { DaemonInput } from "./cli/serve.ts";
 import { messageOf } from "./core/errors.ts";
 import { jobId, MAX_JOB_ID } from "./core/ids.ts";
 import { span } from "./core/job_explanation.ts";
+import { type ClientFindings, followClientFiles } from "./follow_client_files.ts";
 import type { Credential } from "./ports/credential.ts";
 import type { FileSystem } from "./ports/file_system.ts";
 import type { ProbeFinding } from "./ports/probe.ts";
@@ -25,16 +27,22 @@ const PROBE_FILE = "probe.txt";
 const PATIENCE_MS = 120_000;
 
 /**
- * Tries what jobs will need at each destination: log-in, commands, a writable directory and the round trip of a file.
+ * Tries what jobs will need at each destination: log-in, commands, a writable directory and the round trip of a file;
+ * and the sandboxes of interactive applications.
  * Submits nothing and leaves nothing behind.
  */
 export async function* probeDestinations(
   input: Pick<DaemonInput, "config" | "clock" | "logger" | "random" | "variables">,
-): AsyncGenerator<DestinationProbe, void, undefined> {
-  const { config, clock } = input;
+): AsyncGenerator<ConfigProbe, void, undefined> {
+  const { clock, logger, variables } = input;
+  const runner = localCommandRunner({ clock, logger });
+  const { config, findings: clients } = await followClientFiles(input.config, { runner, variables });
+  const isFaulty = (name: string): boolean => (clients.get(name)?.faults ?? []).length > 0;
   // Schedulers of this machine make their directories when they are built; only a sandbox is left to be tried.
-  const elsewhere = new Map([...config.destinations].filter(([, { scheduler }]) => !HERE.has(scheduler.type)));
-  const { destinations, runner, commands, close } = buildDestinations({
+  const elsewhere = new Map(
+    [...config.destinations].filter(([name, { scheduler }]) => !HERE.has(scheduler.type) && !isFaulty(name)),
+  );
+  const { destinations, commands, close } = buildDestinations({
     ...input,
     config: { ...config, destinations: elsewhere },
   });
@@ -42,6 +50,11 @@ export async function* probeDestinations(
   const stop = clock.after(PATIENCE_MS, () => abort.abort(new Error("It does not answer")));
   try {
     for (const [name, { scheduler }] of config.destinations) {
+      const said = clientFindings(clients.get(name));
+      if (isFaulty(name)) {
+        yield { subject: name, findings: said };
+        continue;
+      }
       const destination = destinations.get(name);
       const credentials: ProbeFinding[] = [];
       const needed = Object.values(destination?.credentials ?? {}).flat();
@@ -50,17 +63,31 @@ export async function* probeDestinations(
         destination?.fileSystem.isStaged === true
           ? await (destination.fileSystem.probe?.(abort.signal) ?? roundTrip(destination.fileSystem, abort.signal))
           : await usable(config.jobRootDir, abort.signal);
-      const sandbox = "sandbox" in scheduler ? scheduler.sandbox : undefined;
+      const sandbox = "sandbox" in scheduler && HERE.has(scheduler.type) ? scheduler.sandbox : undefined;
       const jobs =
         sandbox === undefined
           ? ((await destination?.scheduler.probe?.(abort.signal)) ?? [])
           : [await probeSandbox(sandbox, runner, commands, abort.signal)];
-      yield { destination: name, findings: [...credentials, files, ...jobs] };
+      yield { subject: name, findings: [...said, ...credentials, files, ...jobs] };
+    }
+    for (const { name, sandbox } of config.interactiveApplications.values()) {
+      if (sandbox.length === 0) continue;
+      const finding = await probeSandbox(sandbox, runner, commands, abort.signal);
+      yield { subject: `interactive application ${name}`, findings: [finding] };
     }
   } finally {
     stop();
     await close();
   }
+}
+
+/** What client files of OpenSSH have to do with a destination. */
+function clientFindings(client: ClientFindings | undefined): readonly ProbeFinding[] {
+  const { followed, warnings, faults } = client ?? { followed: [], warnings: [], faults: [] };
+  return [
+    ...[...followed, ...warnings].map((text) => ({ isOk: true, text })),
+    ...faults.map((text) => ({ isOk: false, text })),
+  ];
 }
 
 /** One that is not there is made, as the daemon would do it. */

@@ -24,6 +24,18 @@ export interface RemoteTree {
    * @returns what is there afterwards
    */
   send(directory: string, entries: AsyncIterable<TreeEntry>, count: number, signal: AbortSignal): Promise<Listing>;
+  /**
+   * The same where neither the directory nor any of `others` is there, which is asked in the same breath.
+   *
+   * @returns undefined when one of them is there; nothing was written then
+   */
+  sendNew(
+    directory: string,
+    others: readonly string[],
+    entries: AsyncIterable<TreeEntry>,
+    count: number,
+    signal: AbortSignal,
+  ): Promise<Listing | undefined>;
   /** Reads files and gives each to its sink. */
   fetch(
     directory: string,

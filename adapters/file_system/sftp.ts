@@ -15,7 +15,7 @@ import type { RemoteTree } from "./remote_tree.ts";
 import { sftpTree } from "./sftp_tree.ts";
 import { shellTree } from "./shell_tree.ts";
 import { asTransferError } from "./transfer_faults.ts";
-import { entriesToFetch, fetchTree, sendTree } from "./tree_copies.ts";
+import { entriesToFetch, fetchTree, sendSmallTree, sendTree } from "./tree_copies.ts";
 import { firstDifference, isCopy, type ListedEntry, type Listing } from "./tree_listing.ts";
 
 export interface SftpFileSystemOptions {
@@ -96,16 +96,19 @@ export function sftpFileSystem(options: SftpFileSystemOptions): FileSystem {
           const originals = await local.list(signal);
           const tree = await chooseTree(signal);
           const part = partOf(remote);
-          const [published, begun] = await tree.list([remote, part], signal);
-          if (published !== undefined) {
-            if (firstDifference(originals, published) === undefined) return;
-            throw new TransferError(
-              `${remote} exists already on ${where} and is no copy of this job: remove it, or use another entry directory`,
-              { retryable: false },
-            );
-          }
           const copying = { tree, where, isChecksummed };
-          const sentBytes = await sendTree(copying, local, originals, part, begun, signal);
+          let sentBytes = await sendSmallTree(copying, local, originals, part, remote, signal);
+          if (sentBytes === undefined) {
+            const [published, begun] = await tree.list([remote, part], signal);
+            if (published !== undefined) {
+              if (firstDifference(originals, published) === undefined) return;
+              throw new TransferError(
+                `${remote} exists already on ${where} and is no copy of this job: remove it, or use another entry directory`,
+                { retryable: false },
+              );
+            }
+            sentBytes = await sendTree(copying, local, originals, part, begun, signal);
+          }
           if (options.mark !== undefined && !isMarked)
             await tree.send(markOf(entry, options.mark), noEntries(), 0, signal);
           isMarked = true;

@@ -47,10 +47,13 @@ export function sftpTree({ connection }: { readonly connection: SshConnection })
         return listings;
       }),
     send: (directory, entries, _count, signal) =>
+      inSession(signal, directory, (calls) => sendAndList(calls, directory, entries, where)),
+    sendNew: (directory, others, entries, _count, signal) =>
       inSession(signal, directory, async (calls) => {
-        await makeDirectories(calls, directory);
-        await sendAll(calls, directory, entries, where);
-        return (await listTree(calls, directory)) ?? new Map();
+        for (const path of [directory, ...others]) {
+          if ((await calls.lstat(path).catch(absent)) !== undefined) return undefined;
+        }
+        return await sendAndList(calls, directory, entries, where);
       }),
     fetch: (directory, files, open, signal) =>
       inSession(signal, directory, async (calls) => {
@@ -105,6 +108,17 @@ async function makeDirectory(calls: SftpCalls, path: string, mode: number): Prom
   } catch (error) {
     if (codeOf(error) !== SFTP_STATUS.failure || !(await calls.lstat(path)).isDirectory()) throw error;
   }
+}
+
+async function sendAndList(
+  calls: SftpCalls,
+  directory: string,
+  entries: AsyncIterable<TreeEntry>,
+  where: string,
+): Promise<Listing> {
+  await makeDirectories(calls, directory);
+  await sendAll(calls, directory, entries, where);
+  return (await listTree(calls, directory)) ?? new Map();
 }
 
 /** Directories and links in turn, small files beside each other, large files in pieces that are under way together. */

@@ -19,7 +19,7 @@ export interface ShellTreeOptions {
   readonly stallMs: number;
 }
 
-/** Exit status of a rename whose target exists. */
+/** Exit status where something exists that must not. */
 const EXISTS = 17;
 
 /** A host that makes many files does it faster in several places at a time. */
@@ -79,18 +79,23 @@ export function shellTree({ connection, clock, stallMs }: ShellTreeOptions): Rem
       return readListings(strings, where);
     },
     async send(directory, entries, count, signal) {
-      const path = shellQuote(directory);
-      const receive = `mkdir -p -- ${path} && cd -- ${path} && tar -xof - && cat >/dev/null`;
       if (count < MANY_ENTRIES) {
-        const script = `${receive} && ${listStatement(directory)}`;
+        const script = `${receiveStatement(directory)} && ${listStatement(directory)}`;
         const strings = await mustRun(script, readStrings, signal, tarArchive(entries));
         return readListings(strings, where)[0] ?? new Map();
       }
       await sendShares(entries, STREAMS, signal, async (bytes, either) => {
-        await mustRun(receive, readStrings, either, bytes);
+        await mustRun(receiveStatement(directory), readStrings, either, bytes);
       });
       const [listing] = await this.list([directory], signal);
       return listing ?? new Map();
+    },
+    async sendNew(directory, others, entries, _count, signal) {
+      const script = `${unlessThere([directory, ...others])}; ${receiveStatement(directory)} && ${listStatement(directory)}`;
+      const { status, value, stderr } = await run(script, readStrings, signal, tarArchive(entries));
+      if (status === EXISTS) return undefined;
+      if (status !== 0 || value === undefined) throw transferFault(where, stderr);
+      return readListings(value, where)[0] ?? new Map();
     },
     async fetch(directory, files, open, signal) {
       const wanted = new Map(files.map((file) => [file.path, file]));
@@ -124,8 +129,7 @@ export function shellTree({ connection, clock, stallMs }: ShellTreeOptions): Rem
       return new Map(strings.map((line) => [line.slice(66).replace(/^\.\//, ""), line.slice(0, 64)]));
     },
     async rename(from, to, signal) {
-      const target = shellQuote(to);
-      const script = `if [ -e ${target} ] || [ -L ${target} ]; then exit ${EXISTS}; fi; mv -T -- ${shellQuote(from)} ${target}`;
+      const script = `${unlessThere([to])}; mv -T -- ${shellQuote(from)} ${shellQuote(to)}`;
       const { status, stderr } = await run(script, readStrings, signal);
       if (status === EXISTS) throw new TransferError(`${to} exists already on ${where}`, { retryable: false });
       if (status !== 0) throw transferFault(where, stderr);
@@ -137,6 +141,17 @@ export function shellTree({ connection, clock, stallMs }: ShellTreeOptions): Rem
       await mustRun(script, readStrings, signal);
     },
   };
+}
+
+function receiveStatement(directory: string): string {
+  const path = shellQuote(directory);
+  return `mkdir -p -- ${path} && cd -- ${path} && tar -xof - && cat >/dev/null`;
+}
+
+/** Ends the script where one of the paths is there. */
+function unlessThere(paths: readonly string[]): string {
+  const tests = paths.map(shellQuote).map((path) => `[ -e ${path} ] || [ -L ${path} ]`);
+  return `if ${tests.join(" || ")}; then exit ${EXISTS}; fi`;
 }
 
 /** Prints `present`, the entries and `end`; or `absent`. */

@@ -16,6 +16,33 @@ export interface TreeCopying {
   readonly isChecksummed: boolean;
 }
 
+/** A copy that is this small is sent without a question for what is there; an answer of no would come in vain. */
+const SMALL_BYTES = 64_000;
+const SMALL_COUNT = 100;
+
+/**
+ * Sends a small tree to a hidden directory beside its target, where nothing is there yet of either.
+ *
+ * @returns bytes of the files that were sent; undefined when the tree is not small, or something is there
+ * @throws {TransferError} also when the copy is not whole afterwards
+ */
+export async function sendSmallTree(
+  copying: TreeCopying,
+  local: LocalTree,
+  originals: Listing,
+  part: string,
+  target: string,
+  signal: AbortSignal,
+): Promise<number | undefined> {
+  const bytes = bytesOf([...originals.values()]);
+  if (originals.size > SMALL_COUNT || bytes > SMALL_BYTES) return undefined;
+  const all = local.read(new Set(originals.keys()), signal);
+  const copies = await copying.tree.sendNew(part, [target], all, originals.size, signal);
+  if (copies === undefined) return undefined;
+  await checkCopies(copying, local, originals, part, copies, signal);
+  return bytes;
+}
+
 /**
  * Sends `originals`, a part of `local` or all of it, to a hidden directory beside its target, where an earlier try may
  * have left some of it.
@@ -25,18 +52,32 @@ export interface TreeCopying {
  * @throws {TransferError} also when the copy is not whole afterwards
  */
 export async function sendTree(
-  { tree, where, isChecksummed }: TreeCopying,
+  copying: TreeCopying,
   local: LocalTree,
   originals: Listing,
   part: string,
   begun: Listing | undefined,
   signal: AbortSignal,
 ): Promise<number> {
+  const { tree } = copying;
   const isOurs = [...(begun ?? [])].every(([path, { type }]) => originals.get(path)?.type === type);
   if (!isOurs) await tree.remove([part], signal);
   const missing = [...originals.values()].filter((one) => !isOurs || !isCopy(one, begun?.get(one.path)));
   const wanted = new Set(missing.map(({ path }) => path));
   const copies = await tree.send(part, local.read(wanted, signal), wanted.size, signal);
+  await checkCopies(copying, local, originals, part, copies, signal);
+  return bytesOf(missing);
+}
+
+/** @throws {TransferError} when the copies are not those of all originals */
+async function checkCopies(
+  { tree, where, isChecksummed }: TreeCopying,
+  local: LocalTree,
+  originals: Listing,
+  part: string,
+  copies: Listing,
+  signal: AbortSignal,
+): Promise<void> {
   const different = firstDifference(originals, copies);
   if (different !== undefined) {
     throw new TransferError(`The copy of ${textOf(different)} on ${where} is not whole`, { retryable: true });
@@ -46,7 +87,6 @@ export async function sendTree(
     const here = await local.sums(signal);
     compareSums(new Map(paths.map((path) => [path, here.get(path)])), await tree.sums(part, paths, signal), where);
   }
-  return bytesOf(missing);
 }
 
 /** What to bring, and where to. */

@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { BartenderError, messageOf, SchedulerRefusedError, SchedulerUnavailableError } from "../../src/core/errors.ts";
 import type { AttemptTag, SchedulerJobId } from "../../src/core/ids.ts";
 import type { SchedulerStatus } from "../../src/core/job.ts";
+import { type Sandbox, sandboxWords } from "../../src/core/sandbox.ts";
 import type { Clock } from "../../src/ports/clock.ts";
 import type { Logger } from "../../src/ports/logger.ts";
 import type { JobDescription, Scheduler, StatusListener } from "../../src/ports/scheduler.ts";
@@ -14,7 +15,6 @@ import { REBOOTED } from "./examine_attempt.ts";
 import { outcomeOf } from "./outcome_of.ts";
 import { ATTEMPT_VARIABLE, type ProcessTable, processTable } from "./process_table.ts";
 import { LONGEST_ARGUMENT_BYTES, runArguments } from "./run_script.ts";
-import { type Sandbox, sandboxOf } from "./sandbox.ts";
 
 /** What every scheduler needs whose commands are processes of this machine. */
 export interface LocalProcessOptions {
@@ -145,7 +145,7 @@ export function localProcesses(options: LocalProcessOptions): LocalProcesses {
     }
     const scriptPath = isLong ? files.writeScript(tag, job.command) : undefined;
     const head = files.headOf(table.bootId, job.directory);
-    const prefix = sandboxOf(sandbox, job.directory);
+    const prefix = sandboxWords(sandbox, { directory: job.directory });
     try {
       const groupFile = cgroups?.make(tag);
       return spawn("/bin/sh", runArguments(files.pathOf(tag), head, job.command, scriptPath, groupFile, prefix), {

@@ -1,16 +1,11 @@
-import type { SchedulerJobId } from "../../src/core/ids.ts";
+/** Looks at things, e.g. jobs by their ids, with as few commands as it can. */
+type Observe<Id, Finding> = (ids: readonly Id[], signal: AbortSignal) => Promise<ReadonlyMap<Id, Finding>>;
 
-/** Looks at jobs with as few commands as it can. */
-type Observe<Finding> = (
-  ids: readonly SchedulerJobId[],
-  signal: AbortSignal,
-) => Promise<ReadonlyMap<SchedulerJobId, Finding>>;
-
-/** Looks at jobs by commands that tell of many at a time. */
-export interface Rounds<Finding> {
-  readonly lookAtAll: Observe<Finding>;
-  /** What is found about one job; shares the commands with whoever looks at the same time. */
-  look(id: SchedulerJobId): Promise<Finding | undefined>;
+/** Looks by commands that tell of many at a time. */
+export interface Rounds<Id, Finding> {
+  readonly lookAtAll: Observe<Id, Finding>;
+  /** What is found about one; shares the commands with whoever looks at the same time. */
+  look(id: Id): Promise<Finding | undefined>;
 }
 
 /**
@@ -18,9 +13,9 @@ export interface Rounds<Finding> {
  *
  * @param closed ends the rounds that nobody else can call off
  */
-export function inRounds<Finding>(observe: Observe<Finding>, closed: AbortSignal): Rounds<Finding> {
+export function inRounds<Id, Finding>(observe: Observe<Id, Finding>, closed: AbortSignal): Rounds<Id, Finding> {
   let turn: Promise<unknown> = Promise.resolve();
-  let gathering: { ids: Set<SchedulerJobId>; answer: ReturnType<Observe<Finding>> } | undefined;
+  let gathering: { ids: Set<Id>; answer: ReturnType<Observe<Id, Finding>> } | undefined;
   const inTurn = <T>(work: () => Promise<T>): Promise<T> => {
     const result = turn.then(work, work);
     turn = result.catch(() => undefined);
@@ -30,7 +25,7 @@ export function inRounds<Finding>(observe: Observe<Finding>, closed: AbortSignal
     lookAtAll: (ids, signal) => inTurn(() => observe(ids, signal)),
     async look(id) {
       if (gathering === undefined) {
-        const ids = new Set<SchedulerJobId>();
+        const ids = new Set<Id>();
         const answer = inTurn(() => {
           gathering = undefined;
           return observe([...ids], closed);

@@ -2,15 +2,9 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { messageOf } from "../../src/core/errors.ts";
+import { type Sandbox, sandboxWords } from "../../src/core/sandbox.ts";
 import type { CommandRunner } from "../../src/ports/command_runner.ts";
 import type { ProbeFinding } from "../../src/ports/probe.ts";
-
-/** Program and first arguments under which commands run; `{directory}` stands for that of the job. */
-export type Sandbox = readonly string[];
-
-export function sandboxOf(sandbox: Sandbox, directory: string): readonly string[] {
-  return sandbox.map((part) => part.replaceAll("{directory}", () => directory));
-}
 
 const PATIENCE_MS = 10_000;
 const MAX_SHOWN_BYTES = 1_000;
@@ -27,7 +21,8 @@ export async function probeSandbox(
 ): Promise<ProbeFinding> {
   const directory = await mkdtemp(join(tmpdir(), "bartender-probe-"));
   try {
-    const [program = "", ...args] = sandboxOf(sandbox, directory);
+    // Interactive applications have a second directory, which a sandbox may show beside the other.
+    const [program = "", ...args] = sandboxWords(sandbox, { directory, files: directory });
     const command = [
       ...args,
       "/bin/sh",

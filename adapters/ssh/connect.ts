@@ -2,10 +2,10 @@ import type { Socket } from "node:net";
 import { connect as connectSocket } from "node:net";
 import type { Duplex } from "node:stream";
 import ssh2, { type Client, type NextAuthHandler } from "ssh2";
-import type { SshConfig } from "../../src/config/config.ts";
 import { ConnectionError, messageOf } from "../../src/core/errors.ts";
 import { type Credential, credentials, type KeySources } from "./credentials.ts";
 import { ANY_HOST_KEY, hostKeyCheck } from "./host_key.ts";
+import type { SshHost } from "./ssh_host.ts";
 
 /** How patient a connection is. */
 export interface LinkTimes {
@@ -35,8 +35,7 @@ export interface Link {
 }
 
 export interface ConnectOptions {
-  readonly config: SshConfig;
-  readonly username: string;
+  readonly host: SshHost;
   readonly sources: KeySources;
   readonly times: LinkTimes;
   /** A way through another host; without it, the host is called directly. */
@@ -45,11 +44,11 @@ export interface ConnectOptions {
 
 /** Logs in once. @throws {ConnectionError} without secrets, saying what to do */
 export async function connect(options: ConnectOptions): Promise<Link> {
-  const { config, username, sources, times } = options;
-  const { hostname, port } = config;
+  const { host, sources, times } = options;
+  const { hostname, port, username } = host;
   const where = `${username}@${hostname}:${port}`;
-  const check = config.isHostKeyChecked ? await hostKeyCheck(config) : ANY_HOST_KEY;
-  const ways = await credentials(config, username, sources);
+  const check = host.isHostKeyChecked ? await hostKeyCheck(host, sources.homeDirectory) : ANY_HOST_KEY;
+  const ways = await credentials(host, sources);
   const client = new ssh2.Client();
   const socket = options.transport ?? connectSocket({ host: hostname, port });
   let isLost = false;

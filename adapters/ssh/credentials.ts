@@ -1,8 +1,9 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import ssh2, { type AnyAuthMethod } from "ssh2";
-import type { SshConfig } from "../../src/config/config.ts";
 import { ConnectionError, messageOf } from "../../src/core/errors.ts";
+import { agentOf } from "./chosen_agent.ts";
+import type { SshHost } from "./ssh_host.ts";
 
 /** Where keys are found that the configuration does not name. */
 export interface KeySources {
@@ -24,47 +25,55 @@ const DEFAULT_KEYS = ["id_rsa", "id_ecdsa", "id_ed25519"];
 
 /**
  * The ways to log in, in the order in which they are tried: the configured key, then the password; where neither is
- * configured, the agent and the default key files.
+ * configured, the agent and the key files of OpenSSH.
  *
  * @throws {ConnectionError} when the configured key cannot be used, or there is no way at all
  */
-export async function credentials(
-  config: SshConfig,
-  username: string,
-  sources: KeySources,
-): Promise<readonly Credential[]> {
+export async function credentials(host: SshHost, sources: KeySources): Promise<readonly Credential[]> {
+  const { username, client, passphrase } = host;
+  const files = client?.identityFiles ?? DEFAULT_KEYS.map((name) => join(sources.homeDirectory, ".ssh", name));
   const found: Credential[] = [];
-  const agent = agentCredential(username, sources);
-  if (config.privateKeyFile !== undefined) {
-    const key = await configuredKey(config.privateKeyFile, config.passphrase, username);
+  const agent = await agentCredential(host, files, sources);
+  if (host.privateKeyFile !== undefined) {
+    const key = await configuredKey(host.privateKeyFile, passphrase, username);
     // The agent may hold a key that only a person could open.
     found.push(...(key === undefined ? agent : [key]));
+    // Those that a client file names for a host in between.
+    if (client?.identityFiles !== undefined) found.push(...(await usableKeys(files, passphrase, username)));
     if (found.length === 0) {
       throw new ConnectionError(
         "login_refused",
-        `The private key ${config.privateKeyFile} is encrypted: set passphrase, or load it into an SSH agent`,
+        `The private key ${host.privateKeyFile} is encrypted: set passphrase, or load it into an SSH agent`,
       );
     }
   }
-  if (config.password !== undefined) {
-    found.push(...passwordCredentials(config.password, username));
+  if (host.password !== undefined) {
+    found.push(...passwordCredentials(host.password, username));
   }
   if (found.length === 0) {
-    found.push(...agent, ...(await defaultKeys(username, sources)));
+    found.push(...agent, ...(await usableKeys(files, passphrase, username)));
   }
   if (found.length === 0) {
+    const place = client?.identityFiles === undefined ? join(sources.homeDirectory, ".ssh") : files.join(" or ");
     throw new ConnectionError(
       "login_refused",
-      `There is nothing to log in with: set private_key or password, start an SSH agent, or put a key without passphrase into ${join(sources.homeDirectory, ".ssh")}`,
+      `There is nothing to log in with: set private_key or password, start an SSH agent, or put a key without passphrase into ${place}`,
     );
   }
   return found;
 }
 
-function agentCredential(username: string, { agentSocket }: KeySources): readonly Credential[] {
-  return agentSocket === undefined || agentSocket === ""
-    ? []
-    : [{ name: "SSH agent", method: { type: "agent", username, agent: agentSocket } }];
+async function agentCredential(
+  { username, client }: SshHost,
+  files: readonly string[],
+  { agentSocket }: KeySources,
+): Promise<readonly Credential[]> {
+  const socket = client?.agentSocket === undefined ? agentSocket : client.agentSocket;
+  if (socket === undefined || socket === null || socket === "") return [];
+  // Without a client file the keys are asked for as they come, by the library itself.
+  const isChosen = client?.identityFiles !== undefined || client?.isIdentitiesOnly === true;
+  const agent = isChosen ? await agentOf(socket, files, client.isIdentitiesOnly === true) : socket;
+  return [{ name: "SSH agent", method: { type: "agent", username, agent } }];
 }
 
 /** Many hosts ask for the password in a dialogue instead. */
@@ -101,13 +110,16 @@ async function configuredKey(
 }
 
 /** Keys that are not there, or that only a person could open, are passed over as `ssh(1)` in a batch does. */
-async function defaultKeys(username: string, { homeDirectory }: KeySources): Promise<readonly Credential[]> {
+async function usableKeys(
+  files: readonly string[],
+  passphrase: string | undefined,
+  username: string,
+): Promise<readonly Credential[]> {
   const found: Credential[] = [];
-  for (const name of DEFAULT_KEYS) {
-    const path = join(homeDirectory, ".ssh", name);
+  for (const path of files) {
     const text = await readFile(path).catch(() => undefined);
-    const key = text === undefined ? undefined : ssh2.utils.parseKey(text);
-    if (key !== undefined && !(key instanceof Error)) {
+    const key = text === undefined ? undefined : ssh2.utils.parseKey(text, passphrase);
+    if (key !== undefined && !(key instanceof Error) && key.isPrivateKey()) {
       found.push({ name: `key ${path}`, method: { type: "publickey", username, key } });
     }
   }

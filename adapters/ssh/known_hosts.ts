@@ -8,6 +8,7 @@ export interface KnownHostLine {
   readonly keyType: string;
   /** Base64. */
   readonly key: string;
+  readonly file: string;
   /** From 1. */
   readonly line: number;
 }
@@ -15,23 +16,23 @@ export interface KnownHostLine {
 /** What a known hosts file says about the key that a host showed. */
 export type HostKeyVerdict =
   | { readonly type: "known" }
-  | { readonly type: "revoked"; readonly line: number }
+  | { readonly type: "revoked"; readonly by: KnownHostLine }
   /** Another key of the same type is on record. */
-  | { readonly type: "changed"; readonly line: number }
+  | { readonly type: "changed"; readonly by: KnownHostLine }
   /** @see knownTypes for keys of other types that are on record */
   | { readonly type: "unknown"; readonly knownTypes: readonly string[]; readonly hasAuthority: boolean };
 
 const HASHED = /^\|1\|([A-Za-z0-9+/=]+)\|([A-Za-z0-9+/=]+)$/;
 
 /** Lines that are not understood are left out: they can vouch for nobody. */
-export function parseKnownHosts(text: string): readonly KnownHostLine[] {
+export function parseKnownHosts(text: string, file: string): readonly KnownHostLine[] {
   return text.split("\n").flatMap((raw, index) => {
     const fields = raw.trim().split(/[ \t]+/);
     if (raw.trim() === "" || fields[0]?.startsWith("#")) return [];
     const mark = fields[0]?.startsWith("@") ? fields.shift() : undefined;
     const [hosts, keyType, key] = fields;
     if (hosts === undefined || keyType === undefined || key === undefined) return [];
-    return [{ marker: markerOf(mark), hosts, keyType, key, line: index + 1 }];
+    return [{ marker: markerOf(mark), hosts, keyType, key, file, line: index + 1 }];
   });
 }
 
@@ -46,32 +47,32 @@ export function knownHostName(hostname: string, port: number): string {
   return port === 22 ? host : `[${host}]:${port}`;
 }
 
-/** The types of the keys on record, so that the host can be asked for one of these. */
-export function knownKeyTypes(lines: readonly KnownHostLine[], hostname: string, port: number): readonly string[] {
-  const named = linesOf(lines, hostname, port).filter(({ marker }) => marker === "none");
+/** The types of the keys on record under a {@link knownHostName}, so that the host can be asked for one of these. */
+export function knownKeyTypes(lines: readonly KnownHostLine[], name: string): readonly string[] {
+  const named = linesOf(lines, name).filter(({ marker }) => marker === "none");
   return [...new Set(named.map(({ keyType }) => keyType))];
 }
 
 /**
  * Judges the key that a host showed.
  *
+ * @param name see {@link knownHostName}
  * @param keyType as in the key itself, e.g. `ssh-rsa` for all signatures with RSA
  * @param key base64
  */
 export function judgeHostKey(
   lines: readonly KnownHostLine[],
-  hostname: string,
-  port: number,
+  name: string,
   keyType: string,
   key: string,
 ): HostKeyVerdict {
-  const named = linesOf(lines, hostname, port);
+  const named = linesOf(lines, name);
   const revoked = named.find((line) => line.marker === "revoked" && line.key === key);
-  if (revoked !== undefined) return { type: "revoked", line: revoked.line };
+  if (revoked !== undefined) return { type: "revoked", by: revoked };
   const keys = named.filter(({ marker }) => marker === "none");
   if (keys.some((line) => line.key === key)) return { type: "known" };
   const other = keys.find((line) => line.keyType === keyType);
-  if (other !== undefined) return { type: "changed", line: other.line };
+  if (other !== undefined) return { type: "changed", by: other };
   return {
     type: "unknown",
     knownTypes: [...new Set(keys.map((line) => line.keyType))],
@@ -79,8 +80,7 @@ export function judgeHostKey(
   };
 }
 
-function linesOf(lines: readonly KnownHostLine[], hostname: string, port: number): readonly KnownHostLine[] {
-  const name = knownHostName(hostname, port);
+function linesOf(lines: readonly KnownHostLine[], name: string): readonly KnownHostLine[] {
   return lines.filter(({ hosts }) => matches(hosts, name));
 }
 

@@ -1,5 +1,4 @@
 import type { Duplex } from "node:stream";
-import type { SshConfig } from "../../src/config/config.ts";
 import { type BackoffPolicy, backoffMs } from "../../src/core/backoff.ts";
 import { ConnectionError, messageOf } from "../../src/core/errors.ts";
 import type { Clock } from "../../src/ports/clock.ts";
@@ -10,6 +9,7 @@ import { connect, DEFAULT_LINK_TIMES, type Link, type LinkTimes } from "./connec
 import type { KeySources } from "./credentials.ts";
 import { isChannelRefused, openExec, openForward, openSftp, type SftpChannel } from "./open_channel.ts";
 import type { RemoteProcess } from "./remote_process.ts";
+import type { SshHost } from "./ssh_host.ts";
 
 /** What every connection needs beside its configuration. */
 export interface SshSurroundings {
@@ -42,7 +42,7 @@ const GOOD_LINK_MS = 10_000;
 export class SshConnection {
   /** `user@host:port`. */
   readonly name: string;
-  readonly #config: SshConfig;
+  readonly #host: SshHost;
   readonly #surroundings: SshSurroundings;
   readonly #jump: SshConnection | undefined;
   readonly #slots = new ChannelSlots(MOST_CHANNELS);
@@ -53,15 +53,11 @@ export class SshConnection {
   #lastFault: ConnectionError | undefined;
   #isClosed = false;
 
-  constructor(config: SshConfig, surroundings: SshSurroundings, jump?: SshConnection) {
-    this.#config = config;
+  constructor(host: SshHost, surroundings: SshSurroundings, jump?: SshConnection) {
+    this.#host = host;
     this.#surroundings = surroundings;
     this.#jump = jump;
-    this.name = `${this.#username}@${config.hostname}:${config.port}`;
-  }
-
-  get #username(): string {
-    return this.#config.username ?? this.#surroundings.serviceUser();
+    this.name = `${host.username}@${host.hostname}:${host.port}`;
   }
 
   /**
@@ -161,11 +157,11 @@ export class SshConnection {
 
   async #connect(): Promise<Link> {
     const { clock, logger, sources, times = DEFAULT_LINK_TIMES } = this.#surroundings;
-    const { hostname, port } = this.#config;
+    const { hostname, port } = this.#host;
     try {
       const signal = AbortSignal.timeout(times.connectTimeoutMs);
       const transport = this.#jump === undefined ? {} : { transport: await this.#jump.forward(hostname, port, signal) };
-      const link = await connect({ config: this.#config, username: this.#username, sources, times, ...transport });
+      const link = await connect({ host: this.#host, sources, times, ...transport });
       if (this.#isClosed) {
         link.destroy();
         throw new ConnectionError("link_lost", `The connection to ${this.name} was closed`);

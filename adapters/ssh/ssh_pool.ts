@@ -1,5 +1,6 @@
 import type { SshConfig } from "../../src/config/config.ts";
 import { SshConnection, type SshSurroundings } from "./ssh_connection.ts";
+import { type SshHost, sshHost } from "./ssh_host.ts";
 
 /** A share of a connection. */
 export interface SshLease {
@@ -22,10 +23,10 @@ interface Shared {
 export function sshPool(surroundings: SshSurroundings): SshPool {
   const shared = new Map<string, Shared>();
 
-  const open = (config: SshConfig): Shared => {
-    const jump = config.proxyJump === undefined ? undefined : lease(jumpConfig(config, config.proxyJump));
-    const connection = new SshConnection(config, surroundings, jump?.connection);
-    if (!config.isHostKeyChecked) {
+  const open = (host: SshHost): Shared => {
+    const jump = host.proxyJump === undefined ? undefined : leaseHost(host.proxyJump);
+    const connection = new SshConnection(host, surroundings, jump?.connection);
+    if (!host.isHostKeyChecked) {
       surroundings.logger.warn(
         "host_key_checking is off: nobody notices when another machine takes the place of this host",
         { host: connection.name },
@@ -34,10 +35,10 @@ export function sshPool(surroundings: SshSurroundings): SshPool {
     return { connection, jump, leases: 0 };
   };
 
-  const lease = (config: SshConfig): SshLease => {
+  const leaseHost = (host: SshHost): SshLease => {
     // Different passwords or keys for one account are different connections.
-    const key = JSON.stringify(config);
-    const entry = shared.get(key) ?? open(config);
+    const key = JSON.stringify(host);
+    const entry = shared.get(key) ?? open(host);
     shared.set(key, entry);
     entry.leases += 1;
     let isClosed = false;
@@ -55,17 +56,5 @@ export function sshPool(surroundings: SshSurroundings): SshPool {
     };
   };
 
-  return { lease };
-}
-
-/** The host in between is trusted with keys and the agent, but never shown the password of the host behind it. */
-function jumpConfig(config: SshConfig, jump: NonNullable<SshConfig["proxyJump"]>): SshConfig {
-  return {
-    ...config,
-    hostname: jump.hostname,
-    port: jump.port,
-    username: jump.username ?? config.username,
-    password: undefined,
-    proxyJump: undefined,
-  };
+  return { lease: (config) => leaseHost(sshHost(config, surroundings.serviceUser)) };
 }

@@ -10,7 +10,7 @@ export interface CheckConfigOptions {
   readonly config: string | undefined;
   /** Print the JSON Schema for editors instead. */
   readonly schema: boolean;
-  /** Try every destination as well. */
+  /** Try every destination and sandbox as well. */
   readonly probe: boolean;
 }
 
@@ -21,13 +21,14 @@ export interface CheckConfigInput {
   readonly credentialsDirectory: string | undefined;
   readonly stdout: { write(text: string): unknown };
   readonly stderr: { write(text: string): unknown };
-  /** Tries the destinations of a configuration, one after the other. */
-  readonly probe: (config: Config) => AsyncIterable<DestinationProbe>;
+  /** Tries what a configuration needs outside of itself, one thing after the other. */
+  readonly probe: (config: Config) => AsyncIterable<ConfigProbe>;
 }
 
-/** What was seen at a destination. */
-export interface DestinationProbe {
-  readonly destination: string;
+/** What was seen at a destination, or of an interactive application. */
+export interface ConfigProbe {
+  /** What the findings are about, as people call it. */
+  readonly subject: string;
   readonly findings: readonly ProbeFinding[];
 }
 
@@ -72,9 +73,9 @@ export async function runCheckConfig(options: CheckConfigOptions, input: CheckCo
   stdout.write(`${file}: OK\n${summary(result.config)}`);
   if (!options.probe) return 0;
   let isOk = true;
-  for await (const { destination, findings } of input.probe(result.config)) {
+  for await (const { subject, findings } of input.probe(result.config)) {
     for (const finding of findings) {
-      stdout.write(`${destination}: ${finding.isOk ? "ok  " : "FAIL"} ${finding.text}\n`);
+      stdout.write(`${subject}: ${finding.isOk ? "ok  " : "FAIL"} ${finding.text}\n`);
       isOk &&= finding.isOk;
     }
   }

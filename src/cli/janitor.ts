@@ -3,7 +3,7 @@ import type { Environment } from "../config/environment.ts";
 import { messageOf } from "../core/errors.ts";
 import { formatBytes } from "./format_bytes.ts";
 import { type CommandIo, EXIT } from "./io.ts";
-import { readConfig } from "./read_config.ts";
+import { type FollowFiles, readConfig } from "./read_config.ts";
 
 /** Something that a round of cleaning up would remove. */
 export interface Superfluous {
@@ -18,6 +18,7 @@ export interface JanitorCommandOptions {
   /** Undefined: as the environment says. */
   readonly config: string | undefined;
   readonly environment: Environment;
+  readonly follow: FollowFiles;
   /** Only tell what would be removed. */
   readonly isDryRun: boolean;
   /** Does one round. @returns how much it has dealt with, by kind; `faults` says how often it failed */

@@ -5,7 +5,7 @@ import { messageOf } from "../core/errors.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Logger } from "../ports/logger.ts";
 import { type CommandIo, EXIT } from "./io.ts";
-import { readConfig } from "./read_config.ts";
+import { type FollowFiles, readConfig } from "./read_config.ts";
 
 /** What a performer is made from. */
 export interface PerformerInput {
@@ -43,6 +43,7 @@ export interface PerformOptions {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly random: () => number;
+  readonly follow: FollowFiles;
   readonly start: (input: PerformerInput) => Promise<RunningPerformer>;
   /** Resolves with the name of the signal that asks to stop. */
   readonly stopRequested: Promise<string>;
@@ -86,7 +87,10 @@ export async function runPerform(options: PerformOptions, io: CommandIo): Promis
     return EXIT.fault;
   }
   logger.info("The performer takes no more jobs and waits for those it has", { signal: ended.signal });
-  void options.stopInsisted.then(() => performer.endAll("The performer was stopped"));
+  void options.stopInsisted.then((signal) => {
+    logger.warn("The performer was asked again and ends the jobs that it has", { signal });
+    performer.endAll("The performer was stopped");
+  });
   await Promise.race([performer.drain(), performer.failed]);
   await performer.stop();
   logger.info("The performer has stopped");

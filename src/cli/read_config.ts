@@ -13,6 +13,18 @@ export interface ReadConfigOptions {
   readonly missingJobRoot: MissingJobRoot;
   /** Of which destinations files with secrets are read. Default: of all. */
   readonly needsSecrets?: NeedsSecrets;
+  /** For commands that work with destinations. */
+  readonly follow?: FollowFiles;
+}
+
+/** Puts what other files say about the hosts of a configuration into it; `needs` says which destinations will be used. */
+export type FollowFiles = (config: Config, needs: NeedsSecrets) => Promise<FollowedFiles>;
+
+export interface FollowedFiles {
+  readonly config: Config;
+  /** One line each, with the key of the configuration that they are about. */
+  readonly warnings: readonly string[];
+  readonly faults: readonly string[];
 }
 
 /**
@@ -41,5 +53,9 @@ export async function readConfig(options: ReadConfigOptions, io: CommandIo): Pro
     for (const finding of result.faults) io.stderr(`${formatFinding(file, finding)}\n`);
     return undefined;
   }
-  return result.config;
+  if (options.follow === undefined) return result.config;
+  const { config, warnings, faults } = await options.follow(result.config, needsSecrets ?? (() => true));
+  for (const text of warnings) io.stderr(`${file}: warning: ${text}\n`);
+  for (const text of faults) io.stderr(`${file}: ${text}\n`);
+  return faults.length > 0 ? undefined : config;
 }

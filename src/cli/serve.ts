@@ -8,7 +8,7 @@ import type { Logger, LogLevelControl } from "../ports/logger.ts";
 import type { MetricsPage } from "../ports/metrics.ts";
 import type { ServiceManager } from "../ports/service_manager.ts";
 import { type CommandIo, EXIT } from "./io.ts";
-import { readConfig } from "./read_config.ts";
+import { type FollowFiles, readConfig } from "./read_config.ts";
 import { feedWatchdog } from "./watchdog.ts";
 
 /** What a daemon is made from. */
@@ -68,6 +68,7 @@ export interface ServeOptions {
   /** Undefined: the level of the log cannot be changed. */
   readonly logLevel?: LogLevelControl;
   readonly random: () => number;
+  readonly follow: FollowFiles;
   readonly start: (input: DaemonInput) => Promise<RunningDaemon>;
   readonly manager: ServiceManager;
   /** Resolves with the name of the signal that asks the daemon to stop. */

@@ -84,6 +84,7 @@ export function buildInteractiveApplication(
     inputSchema: entry.input_schema,
     timeoutS: entry.timeout,
     jobApplication,
+    sandbox: entry.sandbox ?? [],
     validateBody: schema.validate,
   };
 }

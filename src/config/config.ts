@@ -4,6 +4,7 @@ import type { BuiltInPicker } from "../core/destination_picker.ts";
 import type { JobResources } from "../core/job_resources.ts";
 import type { JobRules } from "../core/job_rules.ts";
 import type { RetentionRules } from "../core/retention.ts";
+import type { Sandbox } from "../core/sandbox.ts";
 
 /** config.yaml after checking, with all defaults; maps keep the order of the file. */
 export interface Config {
@@ -94,13 +95,11 @@ export type SchedulerConfig =
   | RedisSchedulerConfig
   | DiracSchedulerConfig;
 
-/** Program and arguments under which commands run on this machine; `{directory}` stands for that of the job. */
-export type Sandbox = readonly string[];
-
 export interface MemorySchedulerConfig {
   readonly type: "memory";
   /** Jobs that run at the same time. */
   readonly slots: number;
+  /** `{directory}` stands for the directory of the job. */
   readonly sandbox?: Sandbox;
 }
 
@@ -147,6 +146,8 @@ export interface RedisSchedulerConfig {
   /** How long a worker that is stopped waits for its jobs; undefined: until they end. */
   readonly drainTimeoutS: number | undefined;
   readonly tls: RedisTlsConfig;
+  /** On the machines of the workers. */
+  readonly sandbox?: Sandbox;
 }
 
 /** Certificates for `rediss://`; all paths are absolute. */
@@ -205,27 +206,44 @@ export interface DiracFileSystemConfig {
 
 export interface SshConfig {
   readonly hostname: string;
-  readonly port: number;
-  /** Undefined: the login of the service's user. */
+  /** Undefined: 22. */
+  readonly port: number | undefined;
+  /** Undefined: the login of the service's user; of a host in between: as for the host behind it. */
   readonly username: string | undefined;
   /** Undefined: key files and the SSH agent are used. */
   readonly password: string | undefined;
   /** Absolute path. */
   readonly privateKeyFile: string | undefined;
   readonly passphrase: string | undefined;
-  /** Absolute path. */
-  readonly knownHostsFile: string;
+  /** Absolute path. Undefined: those of OpenSSH. */
+  readonly knownHostsFile: string | undefined;
   /** False: host keys are not compared with known ones. */
   readonly isHostKeyChecked: boolean;
-  /** The host through which this one is reached; undefined: directly. */
-  readonly proxyJump: JumpConfig | undefined;
+  /** The host through which this one is reached; `none`: no other one, whatever a client file says; undefined: directly. */
+  readonly proxyJump: SshConfig | "none" | undefined;
+  /** What only a client file of OpenSSH can say; undefined: nothing. */
+  readonly client?: SshClientConfig;
 }
 
+/** What `ssh_config(5)` says about a host that our own configuration has no keys for. Paths are absolute. */
+export interface SshClientConfig {
+  /** Key files to try; undefined: the default ones. */
+  readonly identityFiles?: readonly string[];
+  /** True: of the keys of the agent only those that are in key files, too. */
+  readonly isIdentitiesOnly?: true;
+  /** Socket of the agent; null: no agent; undefined: `SSH_AUTH_SOCK`. */
+  readonly agentSocket?: string | null;
+  /** Undefined: the default ones. */
+  readonly knownHostsFiles?: readonly string[];
+  /** The name under which the keys of the host are on record. */
+  readonly hostKeyAlias?: string;
+}
+
+/** What `proxy_jump` says. */
 export interface JumpConfig {
-  /** Undefined: as for the host behind it. */
   readonly username: string | undefined;
   readonly hostname: string;
-  readonly port: number;
+  readonly port: number | undefined;
 }
 
 /** Paths are absolute, on the machine with DIRAC's commands. */

@@ -2,19 +2,14 @@ import { assertNever } from "../core/assert_never.ts";
 import { DEFAULT_BACKOFF } from "../core/backoff.ts";
 import { type JobResources, parseMemoryMb } from "../core/job_resources.ts";
 import { MAX_RERUNS } from "../core/job_rules.ts";
-import type {
-  DestinationConfig,
-  FileSystemConfig,
-  JumpConfig,
-  ProxyConfig,
-  Sandbox,
-  SchedulerConfig,
-  SshConfig,
-} from "./config.ts";
-import type { DestinationEntry, ProxyEntry, SshConfigEntry } from "./destination_schema.ts";
+import type { Sandbox } from "../core/sandbox.ts";
+import type { DestinationConfig, FileSystemConfig, ProxyConfig, SchedulerConfig, SshConfig } from "./config.ts";
+import type { DestinationEntry } from "./destination_schema.ts";
+import type { ProxyEntry } from "./dirac_schema.ts";
 import { checkedSeconds } from "./duration.ts";
 import { absolutePath } from "./paths.ts";
-import { parseJump } from "./proxy_jump.ts";
+import { jumpConfig, NO_JUMP, parseJump } from "./proxy_jump.ts";
+import type { SshConfigEntry } from "./ssh_schema.ts";
 
 /** How often a scheduler is asked when nothing changes. */
 const LONGEST_POLL_MS = 60_000;
@@ -78,6 +73,7 @@ function schedulerConfig(entry: DestinationEntry["scheduler"], workingDirectory:
           keyFile: optionalPath(entry.tls?.key, workingDirectory),
           serverName: entry.tls?.server_name,
         },
+        ...sandboxOf(entry),
       };
     case "dirac":
       return {
@@ -144,23 +140,22 @@ function fileSystemConfig(entry: DestinationEntry["filesystem"], workingDirector
 }
 
 function sshConfig(entry: SshConfigEntry, workingDirectory: string): SshConfig {
-  return {
+  const config: SshConfig = {
     hostname: entry.hostname,
     port: entry.port,
     username: entry.username,
     password: entry.password,
     privateKeyFile: optionalPath(entry.private_key, workingDirectory),
     passphrase: entry.passphrase,
-    knownHostsFile: absolutePath(entry.known_hosts ?? "~/.ssh/known_hosts", workingDirectory),
+    knownHostsFile: optionalPath(entry.known_hosts, workingDirectory),
     isHostKeyChecked: entry.host_key_checking,
-    proxyJump: entry.proxy_jump === undefined ? undefined : jumpConfig(entry.proxy_jump),
+    proxyJump: undefined,
   };
-}
-
-function jumpConfig(text: string): JumpConfig {
-  const jump = parseJump(text);
+  if (entry.proxy_jump === undefined) return config;
+  if (entry.proxy_jump === NO_JUMP) return { ...config, proxyJump: "none" };
+  const jump = parseJump(entry.proxy_jump);
   if (jump === undefined) throw new TypeError("Unchecked proxy_jump");
-  return jump;
+  return { ...config, proxyJump: jumpConfig(config, jump) };
 }
 
 function proxyConfig(

@@ -1,7 +1,9 @@
-import type { DestinationEntry, ProxyEntry, SshConfigEntry } from "./destination_schema.ts";
+import type { DestinationEntry } from "./destination_schema.ts";
+import type { ProxyEntry } from "./dirac_schema.ts";
 import { formatKeyPath, type KeyPath } from "./finding.ts";
 import { absolutePath } from "./paths.ts";
 import type { Report } from "./report.ts";
+import type { SshConfigEntry } from "./ssh_schema.ts";
 
 /** A `proxy` map of the file and where it stands. */
 interface Found {
@@ -58,7 +60,7 @@ function* proxiesOf(destinations: ReadonlyMap<string, Partial<DestinationEntry> 
 
 /** Two proxies with the same answer share a file. */
 function placeOf({ proxy, ssh }: Found, workingDirectory: string): string {
-  const machine = ssh === undefined ? null : [ssh.hostname, ssh.port, ssh.username ?? null];
+  const machine = ssh === undefined ? null : [ssh.hostname, ssh.port ?? 22, ssh.username ?? null];
   // The name of the default file is made from all but the password.
   const { password: _, file, ...rest } = proxy;
   if (file === undefined) return JSON.stringify([machine, sorted(rest)]);

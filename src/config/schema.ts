@@ -2,6 +2,7 @@ import Type, { type Static } from "typebox";
 import type { JsonObject } from "../core/json.ts";
 import { type DestinationEntry, destinationSchema } from "./destination_schema.ts";
 import { DURATIONS, duration, keepingTime } from "./duration_schema.ts";
+import { sandboxSchema } from "./sandbox_schema.ts";
 
 /*
  * The one description of config.yaml. From it come the checks (read_value.ts), the types of what was read, and
@@ -109,6 +110,9 @@ export const interactiveApplicationSchema = Type.Object(
       default: 30,
     }),
     job_application: Type.Optional(Type.String({ description: "Allow it for jobs of this application only." })),
+    sandbox: sandboxSchema(
+      "{directory} stands for the directory of the job, {files} for that of the files that came in the body.",
+    ),
     summary,
     description,
   },

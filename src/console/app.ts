@@ -121,7 +121,8 @@ function userOf(c: ConsoleRequest): string {
   const claimed = c.req.header(USER_HEADER)?.trim() ?? "";
   const known = [
     ...(uid === undefined ? [] : [`uid ${uid}`]),
-    ...(claimed === "" ? [] : [`${claimed.slice(0, 100)} (claimed)`]),
+    // A client without a name says the number.
+    ...(claimed === "" || claimed === `uid ${uid}` ? [] : [`${claimed.slice(0, 100)} (claimed)`]),
   ];
   return known.length === 0 ? "unknown" : known.join(", ");
 }

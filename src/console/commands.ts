@@ -9,7 +9,7 @@ import {
   JOB_ACTIONS,
   JOB_SORTS,
   type JobActionName,
-  type Performer,
+  type Performers,
   type ReloadReport,
   type TreeView,
 } from "../ports/admin_service.ts";
@@ -131,7 +131,7 @@ export function consoleCommand(
     tell<TreeView>(given(command), "/tree", (tree) => showTree(tree, context.nowMs(), paint)),
   );
   add("performers", "workers of destinations whose workers are elsewhere").action((_, command) =>
-    tell<readonly Performer[]>(given(command), "/performers", (all) => showPerformers(all, context.nowMs(), paint)),
+    tell<Performers>(given(command), "/performers", (all) => showPerformers(all, context.nowMs(), paint)),
   );
   add("events", "what has happened")
     .option("-f, --follow", "go on until Ctrl-C", false)

@@ -1,6 +1,6 @@
 import type { PublicState } from "../core/job.ts";
 import { span } from "../core/job_explanation.ts";
-import type { AdminEvent, AdminJob, AdminJobDetail, Performer, TreeView } from "../ports/admin_service.ts";
+import type { AdminEvent, AdminJob, AdminJobDetail, Performers, TreeView } from "../ports/admin_service.ts";
 import type { AuditEntry } from "../ports/admin_store.ts";
 import { type Cell, harmless, harmlessLines, type Paint, table, widthOf } from "./paint.ts";
 
@@ -116,8 +116,13 @@ export function showTree(tree: TreeView, nowMs: number, paint: Paint): string {
   return table(["ACTOR", "STATE", "MAILBOX", "RESTARTS", "LAST FAULT"], rows, paint);
 }
 
-export function showPerformers(performers: readonly Performer[], nowMs: number, paint: Paint): string {
-  if (performers.length === 0) return "No performer is known; `status` tells whether their queue answers.\n";
+export function showPerformers({ performers, unknown }: Performers, nowMs: number, paint: Paint): string {
+  const gaps = unknown.map(({ destination, reason, sinceOnMs }) => {
+    const since = sinceOnMs === null ? "" : ` (for ${span(nowMs - sinceOnMs)})`;
+    return `! ${harmless(destination)}: its performers are not known: ${harmless(reason)}${since}\n`;
+  });
+  const warnings = paint.warn(gaps.join(""));
+  if (performers.length === 0) return unknown.length > 0 ? warnings : "No performer is there.\n";
   const rows = performers.map((each) => [
     harmless(each.name),
     harmless(each.destination),
@@ -125,9 +130,15 @@ export function showPerformers(performers: readonly Performer[], nowMs: number, 
     String(each.pid),
     harmless(each.release),
     `${each.running} of ${each.capacity}${each.isDraining ? ", takes no more" : ""}`,
+    each.silentForMs === null ? "" : span(each.silentForMs),
     span(nowMs - each.sinceMs),
   ]);
-  return table(["PERFORMER", "DESTINATION", "HOST", "PID", "VERSION", "RUNNING", "SINCE"], rows, paint);
+  const shown = table(
+    ["PERFORMER", "DESTINATION", "HOST", "PID", "VERSION", "RUNNING", "SILENT FOR", "SINCE"],
+    rows,
+    paint,
+  );
+  return unknown.length === 0 ? shown : `${shown}\n${warnings}`;
 }
 
 export function showAudit(entries: readonly AuditEntry[], paint: Paint): string {

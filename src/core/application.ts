@@ -1,5 +1,6 @@
 import type { JobResources } from "./job_resources.ts";
 import type { JsonObject, JsonValue } from "./json.ts";
+import type { Sandbox } from "./sandbox.ts";
 
 /** A command template, parsed and checked when the configuration was loaded. */
 export interface CommandTemplate {
@@ -55,6 +56,8 @@ export interface InteractiveApplication {
   readonly timeoutS: number;
   /** Only jobs of this application; undefined means any. */
   readonly jobApplication: string | undefined;
+  /** `{directory}` stands for the directory of the job, `{files}` for that of the files that came in the body. */
+  readonly sandbox: Sandbox;
   validateBody(body: JsonValue): Validation<JsonObject>;
 }
 

@@ -16,6 +16,20 @@ export interface Surroundings {
   readonly slots: { readonly capacity: number | null; readonly held: number } | null;
   readonly outages: readonly Outage[];
   readonly pollInMs: number | null;
+  /** Of a job that waits for a worker; null where there are none. */
+  readonly performers: SeenPerformers | null;
+}
+
+/** The workers of a destination, as far as they are known. */
+export type SeenPerformers<P extends SeenPerformer = SeenPerformer> =
+  | { readonly isKnown: true; readonly performers: readonly P[] }
+  | { readonly isKnown: false; readonly reason: string; readonly sinceMs: number | null };
+
+export interface SeenPerformer {
+  readonly capacity: number;
+  readonly running: number;
+  readonly isDraining: boolean;
+  readonly silentForMs: number | null;
 }
 
 /** A part of a destination that does not answer, or a credential that cannot be used. */
@@ -54,9 +68,14 @@ function situation(job: Job, around: Surroundings): string {
     case "submitting":
       return "It is being handed to the scheduler.";
     case "queued":
-      return `It waits in the queue of the scheduler, which calls it ${progress.schedulerJobId}.${
-        progress.note === null ? "" : ` The scheduler says: ${sentence(progress.note)}`
-      }`;
+      return [
+        `It waits in the queue of the scheduler, which calls it ${progress.schedulerJobId}.`,
+        progress.note === null ? "" : ` The scheduler says: ${sentence(progress.note)}`,
+        around.performers === null ? "" : ` ${whoMayTakeIt(progress.destination, around.performers, around.nowMs)}`,
+        around.mode === "open" || around.performers === null
+          ? ""
+          : ` That the destination is ${around.mode} does not keep it from starting, as it was handed over already.`,
+      ].join("");
     case "running": {
       const runs = job.startedOnMs === null ? "" : ` for ${span(around.nowMs - job.startedOnMs)}`;
       const isAnswering = around.outages.every(({ part }) => part !== "scheduler");
@@ -79,6 +98,37 @@ function situation(job: Job, around: Surroundings): string {
     default:
       return assertNever(progress);
   }
+}
+
+function whoMayTakeIt(destination: string, seen: SeenPerformers, nowMs: number): string {
+  if (!seen.isKnown) {
+    const why = seen.sinceMs === null ? seen.reason : `Redis has not answered for ${span(nowMs - seen.sinceMs)}`;
+    return `Whether a performer is there for it is not known: ${sentence(why)}`;
+  }
+  const { performers } = seen;
+  if (performers.length === 0) {
+    return `No performer is there to run it; \`bartender perform --destination ${destination}\` starts one.`;
+  }
+  const silent = performers.filter(({ silentForMs }) => silentForMs !== null);
+  const heard = performers.filter(({ silentForMs }) => silentForMs === null);
+  const draining = heard.filter(({ isDraining }) => isDraining);
+  const open = heard.filter(({ isDraining }) => !isDraining);
+  const room = open.reduce((sum, { capacity, running }) => sum + Math.max(0, capacity - running), 0);
+  if (room > 0) {
+    return `Of ${counted(performers.length, "performer")} ${open.length} can be used, with room for ${counted(room, "more job")}; it starts when those before it have.`;
+  }
+  const most = Math.max(0, ...silent.map(({ silentForMs }) => silentForMs ?? 0));
+  const why = [
+    [open.length, `${open.length === 1 ? "runs" : "run"} as many jobs as may run at a time`],
+    [draining.length, `${draining.length === 1 ? "takes" : "take"} no more jobs before being stopped`],
+    [silent.length, `${silent.length === 1 ? "has" : "have"} not been heard of for ${span(most)}`],
+  ] as const;
+  const reasons = why.filter(([number]) => number > 0).map(([number, what]) => `${number} ${what}`);
+  return `No performer has room for it: of ${counted(performers.length, "performer")} ${reasons.join(", ")}.`;
+}
+
+function counted(number: number, what: string): string {
+  return `${number} ${what}${number === 1 ? "" : "s"}`;
 }
 
 function whileWaiting({ isHeld, mode, slots, queuePosition }: Surroundings): string {

@@ -13,6 +13,8 @@ export interface EmbeddedFile {
 
 /** A fresh private directory with the files in it. */
 export interface WrittenFiles {
+  /** Absolute. */
+  readonly directory: string;
   /** Absolute path of each file by its name. */
   readonly paths: Readonly<Record<string, string>>;
   /** Removes the directory. Idempotent. */
@@ -54,7 +56,7 @@ export async function writeEmbeddedFiles(parent: string, files: readonly Embedde
     await remove();
     throw error;
   }
-  return { paths: Object.fromEntries(files.map(({ name }) => [name, join(directory, name)])), remove };
+  return { directory, paths: Object.fromEntries(files.map(({ name }) => [name, join(directory, name)])), remove };
 }
 
 function decodeBase64(text: string): Uint8Array | undefined {

@@ -6,6 +6,7 @@ import { CommandStartError } from "../core/errors.ts";
 import type { JobId } from "../core/ids.ts";
 import type { Job } from "../core/job.ts";
 import type { JsonObject } from "../core/json.ts";
+import { sandboxWords } from "../core/sandbox.ts";
 import { TemplateRenderError } from "../core/template/errors.ts";
 import { parseJsonWithFloats } from "../core/template/variables.ts";
 import type { Clock } from "../ports/clock.ts";
@@ -94,18 +95,21 @@ export function interactiveRoutes(deps: EdgeDeps): readonly Route[] {
     cwd: string,
     signal: AbortSignal,
   ): Promise<CommandResult> {
-    if (files.length === 0) return run(values);
+    const { sandbox } = application;
+    if (files.length === 0 && !sandbox.some((word) => word.includes("{files}"))) return run(values, cwd);
     const written = await writeEmbeddedFiles(deps.jobs.uploadDir, files);
     try {
-      return await run({ ...values, ...written.paths });
+      return await run({ ...values, ...written.paths }, written.directory);
     } finally {
       await written.remove();
     }
 
-    async function run(variables: JsonObject): Promise<CommandResult> {
+    async function run(variables: JsonObject, directoryOfFiles: string): Promise<CommandResult> {
+      const shell = ["/bin/sh", "-c", renderedCommand(application, variables, floats)];
+      const words = [...sandboxWords(sandbox, { directory: cwd, files: directoryOfFiles }), ...shell];
       const command = {
-        program: "/bin/sh",
-        args: ["-c", renderedCommand(application, variables, floats)],
+        program: words[0] ?? "",
+        args: words.slice(1),
         cwd,
         environment,
         timeoutMs: application.timeoutS * 1000,

@@ -185,6 +185,19 @@ export interface Performer extends PerformerPresence {
   readonly destination: string;
 }
 
+/** All workers that are known, and of which destinations it is not known which there are. */
+export interface Performers {
+  readonly performers: readonly Performer[];
+  readonly unknown: readonly UnknownPerformers[];
+}
+
+export interface UnknownPerformers {
+  readonly destination: string;
+  readonly reason: string;
+  /** Since when that is so; null when nobody has noticed yet. */
+  readonly sinceOnMs: number | null;
+}
+
 /** Something that happened in the daemon; `text` is for people. */
 export interface AdminEvent {
   readonly onMs: number;
@@ -222,7 +235,7 @@ export interface AdminService {
   find(id: JobId): Promise<Job | undefined>;
   why(id: JobId): Promise<Explanation | undefined>;
   tree(): TreeView;
-  performers(): Promise<readonly Performer[]>;
+  performers(): Promise<Performers>;
   /** The newest first. */
   audit(limit: number): Promise<readonly AuditEntry[]>;
   /** What happened last, oldest first. */

@@ -30,6 +30,8 @@ export interface PerformerPresence {
   readonly running: number;
   /** True when it takes no more jobs. */
   readonly isDraining: boolean;
+  /** How long it has not been heard of; null when that is no longer than usual. */
+  readonly silentForMs: number | null;
 }
 
 /** Nobody answers. */

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { existsSync, mkdirSync, readdirSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { type DestinationProbe, runCheckConfig } from "../../src/cli/check_config.ts";
+import { type ConfigProbe, runCheckConfig } from "../../src/cli/check_config.ts";
 import { readEnvironment } from "../../src/config/environment.ts";
 import { configJsonSchemaText } from "../../src/config/json_schema.ts";
 import { tempDir } from "../support/temp_dir.ts";
@@ -14,7 +14,7 @@ interface Run {
   readonly schema?: boolean;
   readonly variables?: Readonly<Record<string, string>>;
   /** What is found at the destinations; with it, they are tried. */
-  readonly probes?: readonly DestinationProbe[];
+  readonly probes?: readonly ConfigProbe[];
 }
 
 async function run({ files = {}, config, schema = false, variables = {}, probes }: Run) {
@@ -150,8 +150,8 @@ destinations:
 
   test("--probe shows what was seen at each destination, and fails with one of them", async () => {
     const files = { "config.yaml": `job_root_dir: jobs\n${GOOD}` };
-    const good = { destination: "a", findings: [{ isOk: true, text: "All is well" }] };
-    const bad = { destination: "b", findings: [{ isOk: false, text: "No route to host" }] };
+    const good = { subject: "a", findings: [{ isOk: true, text: "All is well" }] };
+    const bad = { subject: "b", findings: [{ isOk: false, text: "No route to host" }] };
     const fine = await run({ files, probes: [good] });
     expect(fine.status).toBe(0);
     expect(fine.stdout).toEndWith("a: ok   All is well\n");

@@ -252,17 +252,17 @@ describe("destinations", () => {
     });
   });
 
-  test("ssh_config has the user's known hosts, port 22 and checked host keys as default", async () => {
+  test("ssh_config leaves to OpenSSH's client file what it does not name, but for checked host keys", async () => {
     const { scheduler } = await destinationOf("{type: slurm, ssh_config: {hostname: h}}");
     expect(scheduler).toMatchObject({
       ssh: {
         hostname: "h",
-        port: 22,
+        port: undefined,
         username: undefined,
         password: undefined,
         privateKeyFile: undefined,
         passphrase: undefined,
-        knownHostsFile: join(homedir(), ".ssh/known_hosts"),
+        knownHostsFile: undefined,
         isHostKeyChecked: true,
         proxyJump: undefined,
       },
@@ -331,7 +331,7 @@ describe("destinations", () => {
     expect((await destinationOf("{type: slurm}", "{type: sftp, ssh_config: {hostname: h}}")).fileSystem).toMatchObject({
       type: "sftp",
       entry: "/",
-      ssh: { hostname: "h", port: 22 },
+      ssh: { hostname: "h", port: undefined },
       isRemoteKept: false,
       isChecksummed: false,
     });

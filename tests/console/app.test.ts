@@ -22,9 +22,15 @@ function setup(admin: Partial<AdminService> = {}) {
   } as unknown as AdminService;
   const jobs = fakeJobService(directory.path, clock);
   const app = createConsoleApp({ admin: service, jobs, clock, logger, stopping: new AbortController().signal });
-  const ask = async (method: string, path: string, body?: unknown, headers: Record<string, string> = {}) => {
+  const ask = async (
+    method: string,
+    path: string,
+    body?: unknown,
+    headers: Record<string, string> = {},
+    env?: { readonly uid: number },
+  ) => {
     const init = { method, headers, ...(body === undefined ? {} : { body: JSON.stringify(body) }) };
-    const response = await app.request(path, init);
+    const response = await app.request(path, init, env);
     return { status: response.status, body: (await response.json()) as unknown };
   };
   return { ask, acts, logger, [Symbol.dispose]: () => directory[Symbol.dispose]() };
@@ -46,6 +52,17 @@ test("an action goes to jobs by number or by filter, never to all by omission", 
     expect((await ask("POST", "/jobs/cancel", body)).status).toBe(422);
   }
   expect(acts).toHaveLength(2);
+});
+
+test("who acts is named by the number of the account, and by a name that is more than that number", async () => {
+  using world = setup();
+  const by = async (user: string, uid: number) => {
+    await world.ask("POST", "/jobs/cancel", { ids: [17] }, { "x-bartender-user": user }, { uid });
+    return world.acts.at(-1);
+  };
+  expect(await by("eve", 1000)).toMatchObject({ by: "uid 1000, eve (claimed)" });
+  expect(await by("uid 1000", 1000)).toMatchObject({ by: "uid 1000" });
+  expect(await by("uid 0", 1000)).toMatchObject({ by: "uid 1000, uid 0 (claimed)" });
 });
 
 test("a wrong parameter is refused by its name", async () => {

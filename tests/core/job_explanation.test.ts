@@ -1,5 +1,6 @@
 import { expect, test } from "bun:test";
-import { explain, type Surroundings, span } from "../../src/core/job_explanation.ts";
+import { schedulerJobId } from "../../src/core/ids.ts";
+import { explain, type SeenPerformer, type Surroundings, span } from "../../src/core/job_explanation.ts";
 import { aJob } from "../support/job_builder.ts";
 
 const QUIET: Surroundings = {
@@ -12,6 +13,7 @@ const QUIET: Surroundings = {
   slots: null,
   outages: [],
   pollInMs: null,
+  performers: null,
 };
 
 const PLACED = { destination: "cluster", isStaged: true };
@@ -32,6 +34,26 @@ test("an outage is told with its length, its reason and the next try", () => {
   expect(explain(job, { ...QUIET, outages: [outage] })).toMatch(
     /The scheduler has not answered for 1 min: Host is gone; it is tried again in 5 s\. Nothing is lost/,
   );
+});
+
+test("a job that waits for a performer is explained by those that are there", () => {
+  const job = aJob({
+    progress: { phase: "queued", ...PLACED, schedulerJobId: schedulerJobId("t-1-1"), note: null, rerun: null },
+  });
+  const seen = { capacity: 2, running: 2, isDraining: false, silentForMs: null };
+  const text = (...performers: readonly SeenPerformer[]) =>
+    explain(job, { ...QUIET, performers: { isKnown: true, performers } });
+  expect(text()).toContain("No performer is there to run it; `bartender perform --destination cluster` starts one.");
+  expect(text(seen, { ...seen, running: 1 })).toContain("Of 2 performers 2 can be used, with room for 1 more job;");
+  expect(
+    text(seen, seen, { ...seen, running: 0, isDraining: true }, { ...seen, running: 0, silentForMs: 14_000 }),
+  ).toContain(
+    "of 4 performers 2 run as many jobs as may run at a time, 1 takes no more jobs before being stopped, 1 has not been heard of for 14 s.",
+  );
+  const unknown = (sinceMs: number | null) =>
+    explain(job, { ...QUIET, performers: { isKnown: false, reason: "It is late", sinceMs } });
+  expect(unknown(null)).toContain("Whether a performer is there for it is not known: It is late.");
+  expect(unknown(95_000)).toContain("is not known: Redis has not answered for 5 s.");
 });
 
 test("a failed job is explained by its reason, and a good one needs nothing", () => {

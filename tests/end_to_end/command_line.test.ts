@@ -56,6 +56,31 @@ describe("./bartender", () => {
     expect(stdout).toMatch(/^bartender \d+\.\d+\.\d+\S* \(Bun \d/);
   });
 
+  test("tries the sandboxes of destinations and of interactive applications", async () => {
+    using dir = tempDir();
+    mkdirSync(join(dir.path, "jobs"));
+    writeFileSync(
+      join(dir.path, "config.yaml"),
+      `job_root_dir: jobs
+applications: { a: { command_template: "true" } }
+interactive_applications:
+  free: { command_template: "true", input_schema: { type: object } }
+  kept: { command_template: "true", input_schema: { type: object }, sandbox: [env, "HERE={directory}", "FILES={files}"] }
+  lost: { command_template: "true", input_schema: { type: object }, sandbox: ["false"] }
+destinations:
+  here: { scheduler: { type: memory, sandbox: [env] }, filesystem: { type: local } }
+`,
+    );
+    const { status, stdout } = await bartender(dir.path, ["check-config", "--probe"]);
+    expect(stdout).toEndWith(
+      `here: ok   Commands can be run by env
+interactive application kept: ok   Commands can be run by env
+interactive application lost: FAIL sandbox: false ended with 1: it said nothing
+`,
+    );
+    expect(status).toBe(1);
+  });
+
   test("ends with 2 when the command line is wrong", async () => {
     using dir = tempDir();
     for (const args of [["serv"], ["serve", "--nope"], ["generate-token", "--lifetime", "soon"]]) {

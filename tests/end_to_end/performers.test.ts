@@ -3,6 +3,7 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { processTable } from "../../adapters/scheduler/process_table.ts";
 import { type DaemonProcess, type SpawnedCommand, spawnDaemon, startDaemon } from "../support/daemon_process.ts";
+import { documentedSandbox } from "../support/documented_sandbox.ts";
 import { eventually } from "../support/eventually.ts";
 import { type RedisServer, startRedis } from "../support/redis_server.ts";
 import { tempDir } from "../support/temp_dir.ts";
@@ -156,6 +157,51 @@ describe("perform", () => {
     expect((await daemon.job(id)).state).toBe("running");
     go(daemon, id);
     await daemon.until(id, "ok");
+  });
+
+  test.skipIf(!existsSync("/usr/bin/bwrap"))(
+    "runs commands in the sandbox of the destination, in which they see their own job alone",
+    async () => {
+      await using daemon = await startDaemon({ config: config() });
+      const jobs = join(daemon.directory, "jobs");
+      const places = ["/etc/bartender", "/var/lib/bartender", "/run/bartender"];
+      for (const name of ["a", "b", "c", "tmp"]) mkdirSync(join(daemon.directory, name));
+      const inPlaceOf = new Map(places.map((path, index) => [path, join(daemon.directory, "abc"[index] ?? "")]));
+      const sandbox = documentedSandbox({
+        ...Object.fromEntries(inPlaceOf),
+        // Of this very test, so that not all of its files are hidden by their place.
+        "/tmp": join(daemon.directory, "tmp"),
+        "/srv/bartender/jobs": jobs,
+      });
+      const text = config(`, sandbox: ${JSON.stringify(sandbox)}`).replace(
+        "wc README.md",
+        `ls -A ..; ls -A ../../a; touch ../../written || echo read-only; echo own >own.txt`,
+      );
+      writeFileSync(join(daemon.directory, "config.yaml"), text);
+      writeFileSync(join(daemon.directory, "a/secret"), "");
+      await daemon.restart();
+      const other = await daemon.submitOk("waits", { "a.txt": "a" });
+      await using _performer = await startPerformer(daemon);
+      const otherPid = await pidOf(daemon, other);
+      const id = await daemon.submitOk("wc", { "README.md": "one two\n" });
+      await daemon.until(id, "ok");
+      expect(await daemon.text(`/api/job/${id}/stdout`)).toBe(`${id}\nread-only\n`);
+      expect(await daemon.text(`/api/job/${id}/files/own.txt`)).toBe("own\n");
+      expect(existsSync(join(daemon.directory, "written"))).toBe(false);
+      expect((await daemon.call("POST", `/api/job/${other}/cancel`)).status).toBe(202);
+      await daemon.until(other, "error");
+      // As the command saw it.
+      expect(otherPid).toBeLessThan(100);
+    },
+  );
+
+  test("does not start where the sandbox of the destination does not work, and says why", async () => {
+    using dir = tempDir();
+    mkdirSync(join(dir.path, "jobs"));
+    writeFileSync(join(dir.path, "config.yaml"), config(', sandbox: [sh, -c, "echo no room >&2; exit 3"]'));
+    await using performer = spawnDaemon(dir.path, { logName: "performer.log", args: ["perform"] });
+    expect(await performer.ended()).toBe(1);
+    expect(performer.output()).toBe("bartender: Destination far: sandbox: sh ended with 3: no room\n");
   });
 
   test("names what is wrong with a destination, and ends with 1", async () => {

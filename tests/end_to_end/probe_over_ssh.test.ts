@@ -2,6 +2,7 @@ import { afterAll, expect, setDefaultTimeout, test } from "bun:test";
 import { execFile } from "node:child_process";
 import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
+import { privateHome } from "../support/private_home.ts";
 import { startSlurmCluster } from "../support/slurm_cluster.ts";
 import { freePort, sshAccount, sshServer, withOtherKeys } from "../support/ssh_server.ts";
 import { tempDir } from "../support/temp_dir.ts";
@@ -23,6 +24,10 @@ interface Changes {
   readonly ssh?: string;
   readonly entry?: string;
   readonly port?: number;
+  /** The whole of `ssh_config`, in the place of the three before it. */
+  readonly wholeSsh?: string;
+  /** Text of `~/.ssh/config`. */
+  readonly clientFile?: string;
 }
 
 let probes = 0;
@@ -33,10 +38,14 @@ async function probe({
   ssh = "",
   entry = join(server.entry, String(++probes)),
   port = server.port,
+  wholeSsh,
+  clientFile,
 }: Changes = {}) {
   using dir = tempDir();
+  mkdirSync(join(dir.path, ".ssh"));
+  if (clientFile !== undefined) writeFileSync(join(dir.path, ".ssh", "config"), clientFile);
   const login = ssh === "" ? `private_key: ${server.keyFile}, known_hosts: ${server.knownHostsFile}` : ssh;
-  const config = `{hostname: 127.0.0.1, port: ${port}, username: ${account.username}, ${login}}`;
+  const config = wholeSsh ?? `{hostname: 127.0.0.1, port: ${port}, username: ${account.username}, ${login}}`;
   writeFileSync(
     join(dir.path, "config.yaml"),
     `job_root_dir: jobs
@@ -51,12 +60,13 @@ destinations:
 `,
   );
   const { status, stdout } = await new Promise<{ status: number; stdout: string }>((done) => {
-    execFile(BARTENDER, ["check-config", "--probe"], { cwd: dir.path }, (error, out) => {
+    const env = { ...process.env, ...privateHome(dir.path) };
+    execFile(BARTENDER, ["check-config", "--probe"], { cwd: dir.path, env }, (error, out) => {
       done({ status: typeof error?.code === "number" ? error.code : 0, stdout: out });
     });
   });
   expect(existsSync(join(dir.path, "jobs"))).toBe(false);
-  return { status, lines: stdout.split("\n").filter((line) => /: (ok {2}|FAIL) /.test(line)) };
+  return { status, home: dir.path, lines: stdout.split("\n").filter((line) => /: (ok {2}|FAIL) /.test(line)) };
 }
 
 test.concurrent("a cluster that works passes, and nothing stays there", async () => {
@@ -74,6 +84,24 @@ test.concurrent("a cluster that works passes, and nothing stays there", async ()
   expect(readdirSync(entry).filter((name) => name !== ".bartender")).toEqual([]);
   expect(readdirSync(join(entry, ".bartender", "attempts"))).toEqual([]);
   expect(cluster.command("squeue", "-h", "-t", "all")).toBe("");
+});
+
+const CLIENT_FILE = `Host login
+  HostName 127.0.0.1
+  Port ${server.port}
+  User ${account.username}
+  IdentityFile ${server.keyFile}
+  UserKnownHostsFile ${server.knownHostsFile}
+`;
+
+test.concurrent("a cluster that only the client file of OpenSSH knows passes, and its values are told", async () => {
+  const entry = join(server.entry, "named");
+  const { status, lines, home } = await probe({ entry, wholeSsh: "{hostname: login}", clientFile: CLIENT_FILE });
+  expect(lines.slice(0, 2)).toEqual([
+    `cluster: ok   ${home}/.ssh/config for login: HostName 127.0.0.1, Port ${server.port}, User ${account.username}, IdentityFile ${server.keyFile}, UserKnownHostsFile ${server.knownHostsFile}`,
+    `cluster: ok   A file came back whole from ${entry}`,
+  ]);
+  expect(status).toBe(0);
 });
 
 test.concurrent("a partition that is not there is told with those that are", async () => {

@@ -1,5 +1,14 @@
 import { describe, expect, test } from "bun:test";
-import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { systemClock } from "../../adapters/clock/system_clock.ts";
 import { localCommandRunner } from "../../adapters/command_runner/local.ts";
@@ -7,6 +16,7 @@ import { processTable } from "../../adapters/scheduler/process_table.ts";
 import type { Job } from "../../src/core/job.ts";
 import type { InteractiveDeps } from "../../src/http/edge.ts";
 import { configOf } from "../config/support/load_text.ts";
+import { documentedSandbox } from "../support/documented_sandbox.ts";
 import { type EdgeWorld, edgeWorld } from "../support/edge_world.ts";
 import { eventually } from "../support/eventually.ts";
 import { recordingLogger } from "../support/recording_logger.ts";
@@ -79,6 +89,59 @@ async function setup(changes: Partial<InteractiveDeps> = {}): Promise<World> {
 
 const answerOf = async (response: Response) => ({ status: response.status, body: await response.json() });
 const refusal = (status: number, detail: unknown) => ({ status, body: { detail } });
+
+describe.skipIf(!existsSync("/usr/bin/bwrap"))("a command in the sandbox of the documentation", () => {
+  /** Nothing of the world is hidden by its place below /tmp. */
+  const sandboxed = async (): Promise<World> => {
+    const { interactiveApplications } = await configOf(CONFIG);
+    const applications = new Map(interactiveApplications);
+    const world = await setup({ applications });
+    const root = join(world.directory, "..");
+    const tmp = join(root, "tmp");
+    mkdirSync(tmp);
+    const paths = { "/tmp": tmp, "/run/bartender": tmp, "/etc/bartender": tmp, "/var/lib/bartender": tmp };
+    const sandbox = documentedSandbox({ ...paths, "/srv/bartender/jobs": root }, "interactive");
+    for (const [name, application] of interactiveApplications)
+      applications.set(name, { ...application, timeoutS: 6, sandbox });
+    return world;
+  };
+
+  test("sees its own job, which it may change, and no other", async () => {
+    using world = await sandboxed();
+    const other = world.edge.jobs.directory(world.edge.jobs.plant({ application: "wc" }));
+    for (const directory of [other, world.directory]) writeFileSync(join(directory, "seen.txt"), "");
+    const line = `ls -d ../*/seen.txt; ls ${other}; touch ../outside 2>&1; echo made >made.txt; exit 3`;
+    const { body } = await answerOf(await world.post("slow", { line }));
+    expect(body).toMatchObject({ returncode: 3, stdout: `../${world.job.id}/seen.txt\n` });
+    expect(readFileSync(join(world.directory, "made.txt"), "utf8")).toBe("made\n");
+    expect(existsSync(join(world.directory, "../outside"))).toBe(false);
+  });
+
+  test("reads the files that came in the body", async () => {
+    using world = await sandboxed();
+    const { body } = await answerOf(await world.post("files", { image: btoa("picture"), note: " and text" }));
+    expect(body).toMatchObject({ returncode: 0, stdout: expect.stringContaining("\npicture and text") });
+  });
+
+  test("is ended with its processes when its time is over", async () => {
+    using world = await sandboxed();
+    // Numbers of processes are others inside.
+    const rest = `300.${process.pid}`;
+    const resting = (): readonly string[] =>
+      readdirSync("/proc").filter((pid) => {
+        try {
+          return /^\d+$/.test(pid) && readFileSync(`/proc/${pid}/cmdline`, "utf8").startsWith(`sleep\0${rest}`);
+        } catch {
+          // It has ended meanwhile.
+          return false;
+        }
+      });
+    const answer = world.post("run", { line: `sleep ${rest} & setsid sleep ${rest} & echo >begun; wait` });
+    await eventually("the command", () => existsSync(join(world.directory, "begun")) && resting().length === 2);
+    expect((await answerOf(await answer)).status).toBe(504);
+    await eventually("its processes to end", () => resting().length === 0);
+  });
+});
 
 describe("POST /api/job/{jobid}/interactive/{application}", () => {
   test("runs the command in the directory of the job and answers with what it printed", async () => {

@@ -5,6 +5,7 @@ import { join, resolve } from "node:path";
 import { zipSync } from "fflate";
 import { SignJWT } from "jose";
 import { endLeftovers } from "./end_leftovers.ts";
+import { privateHome } from "./private_home.ts";
 import { tempDir } from "./temp_dir.ts";
 
 const ROOT = resolve(import.meta.dir, "../..");
@@ -227,6 +228,8 @@ export function spawnDaemon(
   const database = options.env?.BARTENDER_DB_HOST === undefined ? { BARTENDER_DB_URL: OWN_DATABASE } : {};
   const env = {
     PATH: process.env.PATH ?? "",
+    // Not the home, nor the SSH client file, of whoever runs the tests. Deno has its cache there.
+    ...(options.runtime === "deno" ? {} : privateHome(directory)),
     BARTENDER_PORT: "0",
     BARTENDER_CONSOLE_SOCKET: "console.sock",
     ...database,

@@ -5,14 +5,22 @@ import { parse } from "yaml";
 const DOCS = join(import.meta.dir, "../../docs");
 
 /**
- * The option `sandbox` that the documentation shows.
+ * The option `sandbox` that the documentation shows, for jobs or for interactive applications.
  *
  * @param paths what to put in the place of its own paths
  */
-export function documentedSandbox(paths: Readonly<Record<string, string>>): readonly string[] {
+export function documentedSandbox(
+  paths: Readonly<Record<string, string>>,
+  use: "jobs" | "interactive" = "jobs",
+): readonly string[] {
   const blocks = readFileSync(join(DOCS, "destinations.md"), "utf8").split("```yaml\n");
-  const block = blocks.find((text) => text.includes("sandbox: ["))?.split("```")[0] ?? "";
-  const shown = parse(block).destinations.workstation.scheduler.sandbox as readonly string[];
+  const [jobs, interactive] = blocks
+    .filter((text) => text.includes("sandbox: ["))
+    .map((text) => parse(text.split("```")[0] ?? ""));
+  const shown: readonly string[] =
+    use === "jobs"
+      ? jobs.destinations.workstation.scheduler.sandbox
+      : interactive.interactive_applications.rescore.sandbox;
   const missing = Object.keys(paths).filter((path) => !shown.includes(path));
   if (missing.length > 0) throw new Error(`The documentation does not name ${missing.join(", ")}`);
   return shown.map((part) => paths[part] ?? part);

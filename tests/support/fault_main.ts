@@ -45,6 +45,8 @@ const status = await runServe(
     logger: pinoLogger(environment.logLevel),
     random: Math.random,
     manager: serviceManager({}, () => {}),
+    // No client file of whoever runs the tests.
+    follow: async (config) => ({ config, warnings: [], faults: [] }),
     start: (input) => startDaemon(input, (world) => withFaults(withCopies(world, input), directory)),
     stopRequested,
     onReload: () => {},

@@ -1,6 +1,7 @@
-import { existsSync, readFileSync } from "node:fs";
+import { appendFileSync, existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import process from "node:process";
+import { setTimeout as wait } from "node:timers/promises";
 import type { Destination } from "../../actors/destination.ts";
 import type { JobWorld } from "../../actors/job_effects.ts";
 import type { Clock } from "../../src/ports/clock.ts";
@@ -17,6 +18,10 @@ import type { Clock } from "../../src/ports/clock.ts";
 
 /** Name in the directory of faults: `kill <point>` or `hang <point>`. */
 export const FAULT_FILE = "fault";
+/** Name in the directory of faults: lines `<job> <point>`; that call for that job waits as long as its line is there. */
+export const HOLD_FILE = "hold";
+/** Name in the directory of faults: such lines of the calls that have come to wait. */
+export const HELD_FILE = "held";
 /** Name in the directory of faults: milliseconds by which the clock is wrong. */
 export const CLOCK_FILE = "clock";
 
@@ -29,9 +34,16 @@ export const COPIES_FILE = "copies.json";
 /** What else is under way may get so far before the daemon dies. */
 const LAST_MS = 50;
 
+/** Time between two looks whether a call is still held. */
+const HOLD_LOOK_MS = 20;
+
 /** Lets effects of jobs wait at the fault point that is armed, until the end of the process. */
 export function withFaults(world: JobWorld, directory: string): JobWorld {
-  const reach = async (point: string): Promise<void> => {
+  const reach = async (point: string, args: readonly unknown[]): Promise<void> => {
+    const held = `${jobOf(args)} ${point}`;
+    const isHeld = (): boolean => read(directory, HOLD_FILE).split("\n").includes(held);
+    if (isHeld()) appendFileSync(join(directory, HELD_FILE), `${held}\n`);
+    while (isHeld()) await wait(HOLD_LOOK_MS);
     const [fault, armed] = read(directory, FAULT_FILE).split(" ");
     if (armed !== point) return;
     if (fault === "kill") setTimeout(() => process.kill(process.pid, "SIGKILL"), LAST_MS);
@@ -93,7 +105,10 @@ type Names<T> = {
   readonly [K in keyof T]?: NonNullable<T[K]> extends (...args: infer A) => unknown ? (...args: A) => string : never;
 };
 
-function wrapped<T extends object>(port: T, names: Names<T>, reach: (point: string) => Promise<void>): T {
+/** @param args of the call */
+type Reach = (point: string, args: readonly unknown[]) => Promise<void>;
+
+function wrapped<T extends object>(port: T, names: Names<T>, reach: Reach): T {
   return new Proxy(port, {
     get(target, key) {
       const value: unknown = Reflect.get(target, key);
@@ -102,13 +117,24 @@ function wrapped<T extends object>(port: T, names: Names<T>, reach: (point: stri
       if (nameOf === undefined) return value.bind(target);
       return async (...args: unknown[]): Promise<unknown> => {
         const name = nameOf(...args);
-        await reach(`before:${name}`);
+        await reach(`before:${name}`, args);
         const answer: unknown = await value.apply(target, args);
-        await reach(`after:${name}`);
+        await reach(`after:${name}`, args);
         return answer;
       };
     },
   });
+}
+
+/** The number of the job that a call is for: itself, in a job, or at the end of a tag or of the name of a directory. */
+function jobOf(args: readonly unknown[]): number | undefined {
+  for (const arg of args) {
+    if (typeof arg === "number") return arg;
+    if (typeof arg === "object" && arg !== null && "id" in arg && typeof arg.id === "number") return arg.id;
+    const end = typeof arg === "string" ? /(?:-(\d+)-\d+|\/(\d+))$/.exec(arg) : null;
+    if (end !== null) return Number(end[1] ?? end[2]);
+  }
+  return undefined;
 }
 
 function read(directory: string, name: string): string {

@@ -1,5 +1,5 @@
 import { execFileSync } from "node:child_process";
-import { randomBytes } from "node:crypto";
+import { randomBytes, randomInt } from "node:crypto";
 
 /** A network of its own, with one link to this machine's. Needs root. */
 export interface NetworkNamespace extends Disposable {
@@ -15,17 +15,16 @@ export interface NetworkNamespace extends Disposable {
 export function networkNamespace(): NetworkNamespace {
   const id = randomBytes(3).toString("hex");
   const [name, outside, inside] = [`bt${id}`, `bto${id}`, `bti${id}`];
-  const third = (randomBytes(1)[0] ?? 0) % 200;
-  const [hostAddress, ownAddress] = [`10.211.${third}.1`, `10.211.${third}.2`];
+  const { hostAddress, ownAddress } = freeNetwork();
   const ip = (...words: readonly string[]): void => {
     execFileSync("ip", words, { stdio: ["ignore", "ignore", "pipe"] });
   };
   ip("netns", "add", name);
   ip("link", "add", outside, "type", "veth", "peer", "name", inside);
   ip("link", "set", inside, "netns", name);
-  ip("addr", "add", `${hostAddress}/24`, "dev", outside);
+  ip("addr", "add", `${hostAddress}/30`, "dev", outside);
   ip("link", "set", outside, "up");
-  ip("-n", name, "addr", "add", `${ownAddress}/24`, "dev", inside);
+  ip("-n", name, "addr", "add", `${ownAddress}/30`, "dev", inside);
   ip("-n", name, "link", "set", inside, "up");
   ip("-n", name, "link", "set", "lo", "up");
   return {
@@ -43,6 +42,17 @@ export function networkNamespace(): NetworkNamespace {
       }
     },
   };
+}
+
+/** The two addresses of a network of four that nobody on this machine has. */
+function freeNetwork(): { readonly hostAddress: string; readonly ownAddress: string } {
+  const taken = execFileSync("ip", ["-o", "-4", "addr"], { encoding: "utf8" });
+  for (;;) {
+    const first = `10.211.${randomInt(256)}.`;
+    const last = 4 * randomInt(64);
+    const hostAddress = `${first}${last + 1}`;
+    if (!taken.includes(` ${hostAddress}/`)) return { hostAddress, ownAddress: `${first}${last + 2}` };
+  }
 }
 
 /** True where namespaces can be made. */

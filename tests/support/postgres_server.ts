@@ -1,10 +1,10 @@
 import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import { chmodSync, chownSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
-import { createServer } from "node:net";
 import { join } from "node:path";
 import { PostgresConnection } from "../../adapters/postgres/connection.ts";
 import { readPostgresUrl } from "../../adapters/postgres/settings.ts";
 import { eventually } from "./eventually.ts";
+import { lastingPort } from "./lasting_port.ts";
 import { tempDir } from "./temp_dir.ts";
 
 const BIN = "/usr/lib/postgresql/15/bin";
@@ -49,7 +49,7 @@ export async function startPostgres(settings: readonly string[] = []): Promise<P
   });
   const rules = join(data, "pg_hba.conf");
   writeFileSync(rules, `host all ${LOCKED_USER} all scram-sha-256\n${readFileSync(rules, "utf8")}`);
-  const port = await freePort();
+  const port = await lastingPort();
   let server: ChildProcess | undefined;
   let databases = 0;
 
@@ -164,15 +164,4 @@ function isAlive(pid: number): boolean {
   } catch {
     return false;
   }
-}
-
-function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const probe = createServer();
-    probe.once("error", reject);
-    probe.listen(0, "127.0.0.1", () => {
-      const address = probe.address();
-      probe.close(() => resolve(typeof address === "object" && address !== null ? address.port : 0));
-    });
-  });
 }

@@ -52,6 +52,39 @@ test("nothing of a server survives the process that started it, even when that i
   await eventually("its directory to go", () => !existsSync(directory));
 });
 
+test("nothing that has a directory of a run survives it, and nothing else is touched", async () => {
+  using dir = tempDir();
+  // As if it were the beginning of the paths of another run.
+  const prefix = join(dir.path, "run-");
+  const own = `${prefix}1`;
+  mkdirSync(own);
+  const program = join(dir.path, "tests.ts");
+  writeFileSync(
+    program,
+    `import { spawn } from "node:child_process";
+     import { startRunGuard } from ${JSON.stringify(GUARD)};
+     startRunGuard(${JSON.stringify(prefix)});
+     const own = ${JSON.stringify(own)};
+     const begin = (args, options) => spawn(args[0], args.slice(1), { stdio: "ignore", detached: true, ...options }).pid;
+     console.log(JSON.stringify([
+       begin(["sleep", "1000"], { env: { ROOT: own } }),
+       begin(["sleep", "1000"], { env: {}, cwd: own }),
+       begin(["sh", "-c", "sleep 1000; exit", own], { env: {} }),
+       begin(["sleep", "1000"], { env: {} }),
+     ]));
+     setInterval(() => {}, 1000);`,
+  );
+  const runner = spawn(process.execPath, [program], { stdio: ["ignore", "pipe", "ignore"] });
+  const line = await new Promise<string>((resolve) => runner.stdout.once("data", (text) => resolve(String(text))));
+  const [bystander = 0, ...pids] = (JSON.parse(line) as number[]).toReversed();
+  expect([bystander, ...pids].filter(isAlive)).toHaveLength(4);
+  runner.kill("SIGKILL");
+  await eventually("their end", () => !pids.some(isAlive));
+  expect(isAlive(bystander)).toBe(true);
+  process.kill(bystander, "SIGKILL");
+  expect(existsSync(own)).toBe(true);
+});
+
 function isAlive(pid: number): boolean {
   try {
     process.kill(pid, 0);

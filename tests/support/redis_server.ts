@@ -1,6 +1,6 @@
 import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import { eventually } from "./eventually.ts";
-import { freePort } from "./ssh_server.ts";
+import { lastingPort } from "./lasting_port.ts";
 import { tempDir } from "./temp_dir.ts";
 
 /** A Redis server of this test file alone, with its own directory and port. */
@@ -33,7 +33,7 @@ export interface RedisServerOptions {
 
 export async function startRedis(given: RedisServerOptions = {}): Promise<RedisServer> {
   const dir = tempDir();
-  const port = await freePort();
+  const port = await lastingPort();
   const bind = given.bind ?? "127.0.0.1";
   let server: ChildProcess | undefined;
   const cli = (...words: readonly string[]): string =>

@@ -2,6 +2,7 @@ import { homedir } from "node:os";
 import { systemClock } from "../../adapters/clock/system_clock.ts";
 import { DEFAULT_LINK_TIMES } from "../../adapters/ssh/connect.ts";
 import { SshConnection, type SshSurroundings } from "../../adapters/ssh/ssh_connection.ts";
+import { sshHost } from "../../adapters/ssh/ssh_host.ts";
 import type { SshConfig } from "../../src/config/config.ts";
 import { type RecordingLogger, recordingLogger } from "./recording_logger.ts";
 
@@ -29,6 +30,6 @@ export function sshConnection(
   changes: Partial<SshSurroundings> = {},
 ): { readonly connection: SshConnection; readonly logger: RecordingLogger } & Disposable {
   const surroundings = sshSurroundings(changes);
-  const connection = new SshConnection(config, surroundings);
+  const connection = new SshConnection(sshHost(config, surroundings.serviceUser), surroundings);
   return { connection, logger: surroundings.logger, [Symbol.dispose]: () => connection.close() };
 }

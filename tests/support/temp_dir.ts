@@ -1,3 +1,4 @@
+import { randomBytes } from "node:crypto";
 import { mkdtempSync, realpathSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -8,8 +9,11 @@ export interface TempDir extends Disposable {
   readonly path: string;
 }
 
+/** How the paths of all directories of this run begin; of no other run. As short as may be, for the sake of sockets. */
+export const TEMP_PREFIX = join(realpathSync(tmpdir()), `bartender-${randomBytes(2).toString("hex")}-`);
+
 export function tempDir(): TempDir {
-  const path = realpathSync(mkdtempSync(join(tmpdir(), "bartender-test-")));
+  const path = mkdtempSync(TEMP_PREFIX);
   return {
     path,
     [Symbol.dispose]() {

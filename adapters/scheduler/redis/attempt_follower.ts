@@ -9,13 +9,21 @@ export interface AttemptFollowerOptions {
   readonly logger: Logger;
   readonly leaseMs: number;
   /** What Redis says now, without those that it does not know. */
-  readonly readStatuses: (
-    tags: readonly string[],
-    signal: AbortSignal,
-  ) => Promise<ReadonlyMap<string, SchedulerStatus>>;
+  readonly readStatuses: (tags: readonly string[], signal: AbortSignal) => Promise<ReadonlyMap<string, Sight>>;
   readonly submitAgain: (tag: string, job: JobDescription) => Promise<void>;
-  /** Tells a server that may have come back with old data which attempts do wait, and brings their tags again. */
-  readonly confirm: (tags: readonly string[]) => Promise<void>;
+  /**
+   * Tells a server that may have come back with old data which attempts do wait, and brings their tags again.
+   *
+   * @returns those of which that cannot be said yet
+   */
+  readonly confirm: (tags: readonly string[]) => Promise<readonly string[]>;
+}
+
+/** What Redis says about an attempt. */
+export interface Sight {
+  readonly status: SchedulerStatus;
+  /** A performer has it, though its command need not run yet. */
+  readonly hasBegun: boolean;
 }
 
 type Listener = (tag: string, status: SchedulerStatus) => void;
@@ -28,21 +36,35 @@ export interface AttemptFollower {
   listen(listener: Listener): () => void;
   /** Something was published. */
   hear(tag: string, status: SchedulerStatus): void;
+  /** A performer has begun an attempt; its command may run before that is told. */
+  hearBegun(tag: string): void;
   /** Keeps news about an attempt back until the caller knows that it was submitted. */
-  whileSubmitting<T>(tag: string, job: JobDescription, submit: () => Promise<T>): Promise<T>;
+  whileSubmitting<T>(tag: string, job: JobDescription, submit: () => Promise<Submission<T>>): Promise<T>;
   /** Asks for these attempts, and follows them from now on. */
   look(tags: readonly string[], signal: AbortSignal): Promise<ReadonlyMap<string, SchedulerStatus>>;
   /** The link was lost and is there again. */
   reconnected(): void;
   /** Resolves when the attempt has ended as far as is known, and in any case after a moment. */
   untilEnded(tag: string, signal: AbortSignal): Promise<void>;
+  /** It is not submitted again, whatever happens. */
+  giveUp(tag: string): void;
+  /** Of an attempt that Redis does not know: false while a performer may still tell that it has it. */
+  isOver(tag: string, signal: AbortSignal): Promise<boolean>;
   forget(tag: string): void;
   close(): void;
+}
+
+export interface Submission<T> {
+  /** False when Redis knew the attempt already. */
+  readonly isNew: boolean;
+  readonly answer: T;
 }
 
 interface Followed {
   /** What was told last. */
   told: SchedulerStatus["type"] | undefined;
+  /** A performer has begun it; true before it is told that the command runs. */
+  hasBegun: boolean;
   /** For attempts of this daemon's life. */
   job: JobDescription | undefined;
   /** Redis does not know it since then. */
@@ -71,6 +93,7 @@ export function attemptFollower(options: AttemptFollowerOptions): AttemptFollowe
     if (known !== undefined) return known;
     const added = {
       told: undefined,
+      hasBegun: false,
       job: undefined,
       missingSinceMs: undefined,
       held: undefined,
@@ -96,7 +119,7 @@ export function attemptFollower(options: AttemptFollowerOptions): AttemptFollowe
     one.missingSinceMs ??= nowMs;
     // Nobody waits for a submission that is under way.
     if (one.held !== undefined || nowMs - one.missingSinceMs < leaseMs) return undefined;
-    if (one.job !== undefined && one.told === undefined) {
+    if (one.job !== undefined && one.told === undefined && !one.hasBegun) {
       logger.warn("Redis has lost a job that had not started; it is submitted again", { tag });
       options.submitAgain(tag, one.job).catch((error: unknown) => {
         logger.debug("A job could not be submitted again", { tag, reason: messageOf(error) });
@@ -112,8 +135,13 @@ export function attemptFollower(options: AttemptFollowerOptions): AttemptFollowe
     const due = waiting.filter((tag) => (followed.get(tag)?.confirmations ?? 0) > 0);
     if (due.length === 0) return;
     options.confirm(due).then(
-      () => {
-        for (const one of due.map((tag) => followed.get(tag))) if (one !== undefined) one.confirmations -= 1;
+      (open) => {
+        const isOpen = new Set(open);
+        for (const tag of due) {
+          const one = followed.get(tag);
+          if (one !== undefined && !isOpen.has(tag)) one.confirmations -= 1;
+        }
+        if (open.length > 0) lookSoon();
       },
       (error: unknown) => logger.debug("Waiting jobs could not be confirmed", { reason: messageOf(error) }),
     );
@@ -125,12 +153,14 @@ export function attemptFollower(options: AttemptFollowerOptions): AttemptFollowe
     const waiting: string[] = [];
     for (const tag of tags) {
       const one = follow(tag);
-      const status = found.get(tag);
-      const isForgotten = status === undefined || (status.type === "queued" && one.told === "running");
+      const seen = found.get(tag);
+      const isWaiting = seen?.status.type === "queued" && !seen.hasBegun;
+      const isForgotten = seen === undefined || (isWaiting && (one.told === "running" || one.hasBegun));
       if (!isForgotten) one.missingSinceMs = undefined;
-      const said = isForgotten ? whenMissing(tag, one) : status;
+      if (seen?.hasBegun === true) one.hasBegun = true;
+      const said = isForgotten ? whenMissing(tag, one) : seen.status;
       if (said !== undefined) statuses.set(tag, said);
-      if (!isForgotten && status.type === "queued" && one.held === undefined) waiting.push(tag);
+      if (!isForgotten && isWaiting && one.held === undefined) waiting.push(tag);
     }
     confirm(waiting);
     return statuses;
@@ -162,6 +192,14 @@ export function attemptFollower(options: AttemptFollowerOptions): AttemptFollowe
     stopLooking = clock.after(leaseMs / 3, lookAgain);
   }
 
+  let stopLookingSoon: (() => void) | undefined;
+  function lookSoon(): void {
+    stopLookingSoon ??= clock.after(LOOK_AGAIN_MS, () => {
+      stopLookingSoon = undefined;
+      lookNow();
+    });
+  }
+
   return {
     listen(listener) {
       listeners.add(listener);
@@ -172,15 +210,23 @@ export function attemptFollower(options: AttemptFollowerOptions): AttemptFollowe
       // Other daemons may share the queue.
       if (one !== undefined) tell(tag, one, status);
     },
+    hearBegun(tag) {
+      const one = followed.get(tag);
+      if (one !== undefined) one.hasBegun = true;
+    },
     async whileSubmitting(tag, job, submit) {
       const one = follow(tag);
       one.held ??= [];
-      // The submission itself does that.
+      // The submission of a new one does that itself.
       one.confirmations = 0;
       try {
-        const answer = await submit();
+        const { isNew, answer } = await submit();
         // Only now: of a submission without an answer nobody may want another.
         one.job = job;
+        if (!isNew) {
+          one.confirmations = CONFIRMATIONS;
+          lookSoon();
+        }
         return answer;
       } finally {
         // Not before the caller has the answer.
@@ -213,10 +259,20 @@ export function attemptFollower(options: AttemptFollowerOptions): AttemptFollowe
         if (waiting.size === 0) endings.delete(tag);
       }
     },
+    giveUp(tag) {
+      const one = followed.get(tag);
+      if (one !== undefined) one.job = undefined;
+    },
+    async isOver(tag, signal) {
+      const told = followed.get(tag)?.told;
+      if (!followed.has(tag) || told === "ended") return true;
+      return (await look([tag], signal)).get(tag)?.type === "ended";
+    },
     forget: (tag) => void followed.delete(tag),
     close() {
       closing.abort(new SchedulerUnavailableError("The scheduler is closed"));
       stopLooking();
+      stopLookingSoon?.();
       listeners.clear();
       followed.clear();
     },

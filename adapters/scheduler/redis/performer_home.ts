@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { BartenderError } from "../../../src/core/errors.ts";
 import type { AttemptTag } from "../../../src/core/ids.ts";
@@ -24,27 +24,44 @@ export interface PerformerHome {
 const MOST_HOMES = 1000;
 
 /**
- * Takes the first home that is free, so that a performer finds what the one before it has left.
+ * Takes a home that is free: first one that was not left in order, so that what was begun there is taken over while it
+ * lives, though others were freed meanwhile.
  *
  * @param directory for the homes of one destination on one machine; made when it is missing
  * @param host begins the name
  */
 export async function openPerformerHome(directory: string, host: string): Promise<PerformerHome> {
-  for (let number = 1; number <= MOST_HOMES; number++) {
+  for (const number of byUrgency(directory)) {
     const home = join(directory, String(number));
     const { controlDir } = homePlaces(home);
     mkdirSync(controlDir, { recursive: true, mode: 0o700 });
     const answer = await sqliteWriterLock(join(home, "lock")).tryAcquire();
     if (!answer.isAcquired) continue;
+    const mark = join(home, TAKEN);
+    writeFileSync(mark, "", { mode: 0o600 });
     return {
       performer: nameIn(home, host),
       controlDir,
       directory: home,
       records: () => recordsIn(controlDir),
-      release: () => answer.lock.release(),
+      async release() {
+        if (recordsIn(controlDir).length === 0) rmSync(mark, { force: true });
+        await answer.lock.release();
+      },
     };
   }
   throw new BartenderError("performer_home", `${directory}: more than ${MOST_HOMES} performers are running`);
+}
+
+/** In a home that is in use, or was left without order. */
+const TAKEN = "taken";
+
+function byUrgency(directory: string): readonly number[] {
+  const numbers = Array.from({ length: MOST_HOMES }, (_, index) => index + 1);
+  const isLeft = (number: number): boolean => existsSync(join(directory, String(number), TAKEN));
+  const there = existsSync(directory) ? readdirSync(directory).map(Number).filter(isLeft) : [];
+  const left = new Set(there.toSorted((a, b) => a - b));
+  return [...left, ...numbers.filter((number) => !left.has(number))];
 }
 
 /** Where things are in a home. */

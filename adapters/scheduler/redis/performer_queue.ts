@@ -120,7 +120,7 @@ export function performerQueue(options: PerformerQueueOptions): AttemptQueue {
     const own = [keys.attempt(tag), keys.leases, begunBy];
     for (;;) {
       const knownMs = Math.round(clock.monotonicMs() - known.sinceMs);
-      const values = [tag, performer, String(settleMs), known.life, String(knownMs)];
+      const values = [tag, performer, String(settleMs), known.life, String(knownMs), keys.beginnings];
       const answer = await connection.ask(signal, (client) => runScript(client, BEGIN, own, values));
       const [state, text = ""] = answer as readonly string[];
       if (state === "begun") return ownAttempt(tag, text, signal);
@@ -199,7 +199,7 @@ export function performerQueue(options: PerformerQueueOptions): AttemptQueue {
       const values = [performer, String(leaseMs), presence, keys.attempts, ...held.map(({ tag }) => tag)];
       try {
         const answer = await connection.ask(signal, (client) =>
-          runScript(client, RENEW, [keys.leases, keys.performers, begunBy], values),
+          runScript(client, RENEW, [keys.leases, keys.performers, begunBy, keys.heard], values),
         );
         const [life, cancelled = [], lost = [], unknown = [], unclaimed = []] = answer as RenewAnswer;
         if (life !== known.life) {
@@ -239,7 +239,7 @@ export function performerQueue(options: PerformerQueueOptions): AttemptQueue {
     },
     release: () => deliveries.release(),
     async leave() {
-      const own = [keys.leases, keys.performers, begunBy];
+      const own = [keys.leases, keys.performers, begunBy, keys.heard];
       await connection.ask(new AbortController().signal, (client) => runScript(client, LEAVE, own, [performer]));
     },
     async close() {

@@ -16,8 +16,12 @@ export interface QueueKeys {
   readonly leases: string;
   /** Hash: performers with what they say about themselves. */
   readonly performers: string;
+  /** Hash: performers with the life of the server in which they last renewed their lease. */
+  readonly heard: string;
   /** Channel with news about attempts, for daemons. */
   readonly news: string;
+  /** Channel with the tags of attempts that performers begin, for daemons. */
+  readonly beginnings: string;
   /** Channel with the tags of attempts to end, for performers. */
   readonly cancellations: string;
   /** Channel with questions of daemons for parts of logs, for performers. */
@@ -43,7 +47,9 @@ export function queueKeys(queue: string): QueueKeys {
     begunBy: (performer) => `${begun}${performer}`,
     leases: own("leases"),
     performers: own("performers"),
+    heard: own("heard"),
     news: own("news"),
+    beginnings: own("beginnings"),
     cancellations: own("cancellations"),
     logQuestions: own("log-questions"),
     logAnswers: (asker) => own(`log-answers:${asker}`),

@@ -9,7 +9,9 @@ import { redisScript } from "./redis_script.ts";
  *
  * A server that has ended may come back with what it knew a while ago: with attempts that wait, though they have begun, or
  * were even forgotten since. So an attempt only begins in the life of the server in which its daemon has said that it
- * waits, and is only resumed without proof in the life in which it has begun.
+ * waits, and is only resumed without proof in the life in which it has begun. And its daemon only says that of an attempt
+ * of an earlier life when all performers with a lease have been heard in this one: one of them may have begun it, and a
+ * server that was killed may have forgotten that, though it had answered.
  */
 
 /** By the server's clock, which may be set: good for people, and to tell one renewal from another. */
@@ -28,35 +30,45 @@ local life = string.match(info, 'run_id:(%w+)')`;
  */
 const EVEN_WHEN_FULL = { set: `redis.call('ZREM', KEYS[1], '')`, hash: `redis.call('HDEL', KEYS[1], '')` };
 
-/** attempt; message. @returns the state of the attempt, `created` when it is new */
+/** attempt; message. @returns the state of the attempt, `created` when it is new; else CONFIRM has to say that it waits */
 export const CREATE = redisScript(`
 ${LIFE}
 local state = redis.call('HGET', KEYS[1], 'state')
-if not state then redis.call('HSET', KEYS[1], 'message', ARGV[1], 'state', 'queued') end
-if not state or state == 'queued' then redis.call('HSET', KEYS[1], 'life', life) end
+if not state then redis.call('HSET', KEYS[1], 'message', ARGV[1], 'state', 'queued', 'life', life) end
 return state or 'created'`);
 
-/** attempts. Says again that they wait, also to a server that has come back. @returns the numbers of those that do */
+/**
+ * leases, lives in which performers were heard, attempts. Says again that these wait, also to a server that has come back.
+ *
+ * @returns the numbers of those that do; those of which that cannot be said yet; the performers that must be heard before
+ */
 export const CONFIRM = redisScript(`
 ${LIFE}
-local waiting = {}
-for number, attempt in ipairs(KEYS) do
-  if redis.call('HGET', attempt, 'state') == 'queued' then
-    redis.call('HSET', attempt, 'life', life)
-    table.insert(waiting, number)
+local waiting, open, unheard = {}, {}, {}
+for _, performer in ipairs(redis.call('ZRANGE', KEYS[1], 0, -1)) do
+  if redis.call('HGET', KEYS[2], performer) ~= life then table.insert(unheard, performer) end
+end
+for i = 3, #KEYS do
+  local found = redis.call('HMGET', KEYS[i], 'state', 'life')
+  if found[1] == 'queued' and (found[2] == life or #unheard == 0) then
+    redis.call('HSET', KEYS[i], 'life', life)
+    table.insert(waiting, i - 2)
+  elseif found[1] == 'queued' then
+    table.insert(open, i - 2)
   end
 end
-return waiting`);
+return {waiting, open, unheard}`);
 
 /**
  * attempt, leases, tags begun by the performer; tag, performer, milliseconds to settle, a life of the server, for how many
- * milliseconds the performer has known that.
+ * milliseconds the performer has known that, channel of beginnings.
  *
  * A server that has just been started may have forgotten what it knew last, and needs a moment to hear from performers
  * what they have. So nothing begins until then. Its own word on that counts as well, but not alone: when its clock is set
  * back, it seems to have been started in the future.
  *
- * What the performer has begun already it begins again: it may not have heard the answer.
+ * What the performer has begun already it begins again: it may not have heard the answer. Daemons are told at once, for
+ * the case that server and performer are killed in the next moment and the server forgets this.
  *
  * @returns the message; else why not: `settling`, `unleased`, `over`
  */
@@ -65,13 +77,14 @@ ${LIFE}
 local up = 1000 * tonumber(string.match(info, 'uptime_in_seconds:(-?%d+)'))
 if life == ARGV[4] then up = math.max(up, tonumber(ARGV[5])) end
 if up < tonumber(ARGV[3]) then return {'settling'} end
-local found = redis.call('HMGET', KEYS[1], 'state', 'message', 'by', 'life')
+local found = redis.call('HMGET', KEYS[1], 'state', 'message', 'by', 'life', 'cancel')
 if found[4] ~= life then return {'over'} end
 if found[1] == 'begun' and found[3] == ARGV[2] then return {'begun', found[2]} end
-if found[1] ~= 'queued' then return {'over'} end
+if found[1] ~= 'queued' or found[5] then return {'over'} end
 if not redis.call('ZSCORE', KEYS[2], ARGV[2]) then return {'unleased'} end
 redis.call('HSET', KEYS[1], 'state', 'begun', 'by', ARGV[2])
 redis.call('SADD', KEYS[3], ARGV[1])
+redis.call('PUBLISH', ARGV[6], ARGV[1])
 return {'begun', found[2]}`);
 
 /**
@@ -113,8 +126,8 @@ redis.call('PUBLISH', ARGV[5], ARGV[4])
 return 1`);
 
 /**
- * leases, performers, tags begun by the performer; performer, milliseconds, presence, first part of attempts, then the
- * tags of the attempts that it has.
+ * leases, performers, tags begun by the performer, lives in which performers were heard; performer, milliseconds,
+ * presence, first part of attempts, then the tags of the attempts that it has.
  *
  * An attempt that the server knows as not begun is one whose begin it has forgotten.
  *
@@ -144,6 +157,7 @@ for i = 5, #ARGV do
     table.insert(cancelled, tag)
   end
 end
+redis.call('HSET', KEYS[4], ARGV[1], life)
 for _, tag in ipairs(redis.call('SMEMBERS', KEYS[3])) do
   if not held[tag] then table.insert(unclaimed, tag) end
 end
@@ -168,7 +182,7 @@ ${LIFE}
 return {life, redis.call('ZRANGE', KEYS[1], 0, -1, 'WITHSCORES')}`);
 
 /**
- * leases, performers; first part of attempts, first part of begun tags, result, news without tag in two parts, channel,
+ * leases, performers, lives in which they were heard; first part of attempts, first part of begun tags, result, news without tag in two parts, channel,
  * then performers and the ends of their leases in turn.
  *
  * Ends the attempts of these performers, unless they have renewed their leases.
@@ -196,6 +210,7 @@ for i = 7, #ARGV, 2 do
     redis.call('DEL', begun)
     redis.call('ZREM', KEYS[1], performer)
     redis.call('HDEL', KEYS[2], performer)
+    redis.call('HDEL', KEYS[3], performer)
   end
 end
 return swept`);
@@ -203,13 +218,20 @@ return swept`);
 /**
  * attempt; tag, result for one that has not begun, news about it, channel of news, channel of cancellations.
  *
- * @returns `over` when nothing of it can run any more, else `asked`
+ * @returns `over` when nothing of it can run any more; `unknown` when the server does not know it; `unconfirmed` when it
+ *   does not wait for certain, see CONFIRM; else `asked`
  */
 export const CANCEL = redisScript(`
 ${EVEN_WHEN_FULL.hash}
-local state = redis.call('HGET', KEYS[1], 'state')
-if not state or state == 'ended' then return 'over' end
-if state == 'queued' then
+${LIFE}
+local found = redis.call('HMGET', KEYS[1], 'state', 'life')
+if not found[1] then return 'unknown' end
+if found[1] == 'ended' then return 'over' end
+if found[1] == 'queued' and found[2] ~= life then
+  redis.call('HSET', KEYS[1], 'cancel', '1')
+  return 'unconfirmed'
+end
+if found[1] == 'queued' then
   redis.call('HSET', KEYS[1], 'state', 'ended', 'result', ARGV[2])
   redis.call('PUBLISH', ARGV[4], ARGV[3])
   return 'over'
@@ -223,10 +245,11 @@ export const FORGET = redisScript(`
 if redis.call('HGET', KEYS[1], 'state') == 'ended' then redis.call('DEL', KEYS[1]) end
 return 1`);
 
-/** leases, performers, tags begun by the performer; performer */
+/** leases, performers, tags begun by the performer, lives in which performers were heard; performer */
 export const LEAVE = redisScript(`
 if redis.call('SCARD', KEYS[3]) == 0 then
   redis.call('ZREM', KEYS[1], ARGV[1])
   redis.call('HDEL', KEYS[2], ARGV[1])
+  redis.call('HDEL', KEYS[4], ARGV[1])
 end
 return 1`);

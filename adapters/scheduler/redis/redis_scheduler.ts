@@ -7,7 +7,7 @@ import type { Logger } from "../../../src/ports/logger.ts";
 import type { JobDescription, Scheduler } from "../../../src/ports/scheduler.ts";
 import { isTag } from "../attempt_id.ts";
 import { checkJob } from "../check_job.ts";
-import { attemptFollower } from "./attempt_follower.ts";
+import { attemptFollower, type Sight } from "./attempt_follower.ts";
 import { describeMemory, describePerformers } from "./describe_queue.ts";
 import { logQuestions } from "./log_questions.ts";
 import { queueKeys } from "./queue_keys.ts";
@@ -34,6 +34,9 @@ const CAPACITY = 10_000;
 /** So many attempts at a time, so that others get their turn. */
 const CONFIRMED_TOGETHER = 500;
 
+/** A performer that is silent for longer, as a part of its lease, is told to be. It renews that several times in it. */
+const SILENT_PART = 0.3;
+
 const ENDED_BEFORE_START = "Cancelled before a performer took it";
 
 /**
@@ -51,8 +54,10 @@ export function redisScheduler(options: RedisSchedulerOptions): Scheduler {
   queue.on("error", () => undefined);
   const logs = logQuestions({ connection, keys, clock, logger });
   const closing = new AbortController();
+  /** The performers that had to be heard when attempts were confirmed last. */
+  let silentBefore: readonly string[] = [];
 
-  const readStatuses = async (tags: readonly string[], signal: AbortSignal): Promise<Map<string, SchedulerStatus>> => {
+  const readStatuses = async (tags: readonly string[], signal: AbortSignal): Promise<Map<string, Sight>> => {
     const rows = await connection.ask(signal, (client) =>
       // Sent together.
       Promise.all(tags.map((tag) => client.hmGet(keys.attempt(tag), ["state", "running", "result"]))),
@@ -61,18 +66,17 @@ export function redisScheduler(options: RedisSchedulerOptions): Scheduler {
       tags.flatMap((tag, index) => {
         const [state, running, result] = rows[index] ?? [];
         const status = statusOf(tag, state ?? undefined, running ?? undefined, result ?? undefined);
-        return status === undefined ? [] : [[tag, status] as const];
+        return status === undefined ? [] : [[tag, { status, hasBegun: state !== "queued" }] as const];
       }),
     );
   };
-  const submitAgain = (tag: string, job: JobDescription): Promise<void> => hand(tag, job);
   const follower = attemptFollower({
     clock,
     logger,
     leaseMs,
     readStatuses,
-    submitAgain,
-    confirm: (tags) => confirm(tags),
+    submitAgain: async (tag, job) => void (await hand(tag, job)),
+    confirm: (tags) => confirm(tags, closing.signal),
   });
 
   connection.subscribe(keys.news, (text) => {
@@ -83,26 +87,44 @@ export function redisScheduler(options: RedisSchedulerOptions): Scheduler {
       logger.warn("News in Redis that cannot be understood", { reason: messageOf(error) });
     }
   });
+  connection.subscribe(keys.beginnings, follower.hearBegun);
   connection.onSubscribed(() => follower.reconnected());
 
-  /** Idempotent, so it need not be known whether an earlier try got through. */
-  const hand = async (tag: string, job: JobDescription, signal: AbortSignal = closing.signal): Promise<void> => {
+  /**
+   * Idempotent, so it need not be known whether an earlier try got through.
+   *
+   * @returns true when the server did not know it
+   */
+  const hand = async (tag: string, job: JobDescription, signal: AbortSignal = closing.signal): Promise<boolean> => {
     const { directory, command, application, submitter } = job;
     const message = encodeAttempt({ tag, directory, command, application, submitter });
     const state = await connection.ask(signal, (client) => runScript(client, CREATE, [keys.attempt(tag)], [message]));
-    if (state !== "created" && state !== "queued") return;
-    await connection.ask(signal, () => queue.add("attempt", null, carried(tag)));
+    if (state === "created" || state === "queued") {
+      await connection.ask(signal, () => queue.add("attempt", null, carried(tag)));
+    }
+    return state === "created";
   };
-  const confirm = async (tags: readonly string[]): Promise<void> => {
+  const confirm = async (tags: readonly string[], signal: AbortSignal): Promise<readonly string[]> => {
+    const open: string[] = [];
+    let silent: readonly string[] = [];
     for (let first = 0; first < tags.length; first += CONFIRMED_TOGETHER) {
       const some = tags.slice(first, first + CONFIRMED_TOGETHER);
-      const numbers = await connection.ask(closing.signal, (client) =>
-        runScript(client, CONFIRM, some.map(keys.attempt), []),
-      );
-      const waiting = (numbers as readonly number[]).map((number) => carried(some[number - 1] ?? ""));
-      const jobs = waiting.map((opts) => ({ name: "attempt", data: null, opts }));
-      if (jobs.length > 0) await connection.ask(closing.signal, () => queue.addBulk(jobs));
+      const own = [keys.leases, keys.heard, ...some.map(keys.attempt)];
+      const answer = await connection.ask(signal, (client) => runScript(client, CONFIRM, own, []));
+      const [waiting, notYet, unheard] = answer as readonly [readonly number[], readonly number[], readonly string[]];
+      const jobs = waiting.map((number) => ({ name: "attempt", data: null, opts: carried(some[number - 1] ?? "") }));
+      if (jobs.length > 0) await connection.ask(signal, () => queue.addBulk(jobs));
+      open.push(...notYet.map((number) => some[number - 1] ?? ""));
+      if (notYet.length > 0) silent = unheard;
     }
+    if (silent.length > 0 && silentBefore.length === 0) {
+      logger.info("Jobs wait until performers are heard that may have begun them before Redis was restarted", {
+        jobs: open.length,
+        performers: silent.join(", "),
+      });
+    }
+    silentBefore = silent;
+    return open;
   };
 
   const stopSweeping = sweepPerformers({ connection, keys, leaseMs, clock, logger, signal: closing.signal });
@@ -117,10 +139,10 @@ export function redisScheduler(options: RedisSchedulerOptions): Scheduler {
     submit: (job, tag, signal) =>
       whileOpen(signal, (either) => {
         check(job, tag, options.isLocal);
-        return follower.whileSubmitting(tag, job, async () => {
-          await hand(tag, job, either);
-          return schedulerJobId(tag);
-        });
+        return follower.whileSubmitting(tag, job, async () => ({
+          isNew: await hand(tag, job, either),
+          answer: schedulerJobId(tag),
+        }));
       }),
     find: (tag, signal) =>
       whileOpen(signal, async (either) => {
@@ -139,11 +161,15 @@ export function redisScheduler(options: RedisSchedulerOptions): Scheduler {
         if (!isTag(id)) return;
         const end = { type: "ended", outcome: { isOk: false, returnCode: null, reason: ENDED_BEFORE_START } } as const;
         const values = [id, encodeEnd(end), encodeNews({ tag: id, status: end }), keys.news, keys.cancellations];
+        follower.giveUp(id);
         for (;;) {
           const answer = await connection.ask(either, (client) =>
             runScript(client, CANCEL, [keys.attempt(id)], values),
           );
           if (answer === "over") return;
+          // What was handed over and is not known now may be told by a performer.
+          if (answer === "unknown" && (await follower.isOver(id, either))) return;
+          if (answer === "unconfirmed" && (await confirm([id], either)).length === 0) continue;
           await follower.untilEnded(id, either);
         }
       }),
@@ -167,10 +193,14 @@ export function redisScheduler(options: RedisSchedulerOptions): Scheduler {
     },
     performers: (signal) =>
       whileOpen(signal, async (either) => {
-        const present = await connection.ask(either, (client) => client.hGetAll(keys.performers));
+        const [present, leases, now] = await connection.ask(either, (client) =>
+          Promise.all([client.hGetAll(keys.performers), client.zRangeWithScores(keys.leases, 0, -1), client.time()]),
+        );
+        const untilMs = new Map(leases.map(({ value, score }) => [value, score]));
         return Object.entries(present).map(([name, text]) => {
           const { destination: _, ...presence } = decodePerformer(text);
-          return { name, ...presence };
+          const silentMs = leaseMs - ((untilMs.get(name) ?? 0) - Number(now[0] ?? 0) * 1000);
+          return { name, ...presence, silentForMs: silentMs > leaseMs * SILENT_PART ? silentMs : null };
         });
       }),
     listen: (listener) => follower.listen((tag, status) => listener(schedulerJobId(tag) as SchedulerJobId, status)),

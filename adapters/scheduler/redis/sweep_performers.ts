@@ -45,7 +45,7 @@ export function sweepPerformers({ connection, keys, leaseMs, clock, logger, sign
     const values = [keys.attempts, keys.begun, encodeEnd(end), before, after, keys.news];
     const lost = over.flatMap(({ performer, until }) => [performer, until]);
     const swept = await connection.ask(signal, (client) =>
-      runScript(client, SWEEP, [keys.leases, keys.performers], [...values, ...lost]),
+      runScript(client, SWEEP, [keys.leases, keys.performers, keys.heard], [...values, ...lost]),
     );
     for (const [performer, presence, attempts] of swept as readonly [string, string, number][]) {
       logger.warn("A performer was lost", { performer, ...whereIs(presence), attempts });

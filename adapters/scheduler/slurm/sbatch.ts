@@ -1,4 +1,9 @@
-import { SchedulerRefusedError, SchedulerUnavailableError } from "../../../src/core/errors.ts";
+import {
+  CommandStartError,
+  messageOf,
+  SchedulerRefusedError,
+  SchedulerUnavailableError,
+} from "../../../src/core/errors.ts";
 import { shellQuote } from "../../../src/core/shell_quote.ts";
 import type { CommandResult } from "../../../src/ports/command_runner.ts";
 import { isRefusal, lastWords } from "./slurm_refusal.ts";
@@ -27,12 +32,19 @@ const MARK = "\x1e";
 /**
  * A script for /bin/sh that submits jobs one after the other, up to the first that is not taken: when Slurm does not
  * answer, the others need not wait for the same.
+ *
+ * @param startWithinS after so many seconds no further one is begun, so that where Slurm is slow none is cut off
  */
-export function sbatchScript(submissions: readonly Submission[]): string {
+export function sbatchScript(submissions: readonly Submission[], startWithinS: number): string {
   const end = `printf '\\036%s\\n' "$r"; printf '\\036\\n' >&2`;
+  // The shell reads it itself; a program for each job would cost more.
+  const clock = `t=; { read -r t _ </proc/uptime; } 2>/dev/null; t=\${t%.*}`;
+  const checkTime = `${clock}; if [ "\${t:-0}" -ge "$l" ]; then r=late; ${end}; exit 0; fi`;
   return [
     `command -v sbatch >/dev/null || { r=program; ${end}; exit 0; }`,
-    ...submissions.flatMap(({ script, args, directory }) => [
+    `${clock}; l=$((\${t:-1} + ${startWithinS}))`,
+    ...submissions.flatMap(({ script, args, directory }, index) => [
+      ...(index === 0 ? [] : [checkTime]),
       "r=directory",
       // The directory of the job before is nothing for the environment of this one.
       `if cd -- ${shellQuote(directory)} && unset OLDPWD; then`,
@@ -49,14 +61,15 @@ export function sbatchScript(submissions: readonly Submission[]): string {
 /**
  * Reads what {@link sbatchScript} printed.
  *
- * @returns an answer for each submission; none for those after one that was refused
+ * @returns an answer for each submission; none for those after one that was refused, or for which there was no time
  */
 export function sbatchAnswers(count: number, result: CommandResult): readonly SubmissionAnswer[] {
   const outputs = [...result.stdout.text.matchAll(OUTPUT)];
   const messages = result.stderr.text.split(`${MARK}\n`);
-  const answers = outputs.map(([, text = "", status = ""], index) => answerOf(text, status, messages[index] ?? ""));
+  const begun = outputs.filter(([, , status]) => status !== "late");
+  const answers = begun.map(([, text = "", status = ""], index) => answerOf(text, status, messages[index] ?? ""));
   const last = answers.at(-1);
-  if (last?.type === "refused") return answers;
+  if (last?.type === "refused" || begun.length < outputs.length) return answers;
   const isWhole = result.returnCode === 0 && !result.isTimedOut && last?.type === "unanswered";
   const rest: SubmissionAnswer = isWhole
     ? { type: "untold", error: last.error }
@@ -87,4 +100,15 @@ function answerOf(text: string, status: string, messages: string): SubmissionAns
 
 function refused(text: string): SubmissionAnswer {
   return { type: "refused", error: new SchedulerRefusedError(text) };
+}
+
+/** What a command that was not run to its end means for each job that was to be submitted. */
+export function unsubmitted(error: unknown): SubmissionAnswer {
+  const text = `The job could not be submitted: ${messageOf(error)}`;
+  if (!(error instanceof CommandStartError)) {
+    return { type: "unanswered", error: new SchedulerUnavailableError(text, error) };
+  }
+  return error.retryable
+    ? { type: "untold", error: new SchedulerUnavailableError(text, error) }
+    : { type: "refused", error: new SchedulerRefusedError(text, error) };
 }

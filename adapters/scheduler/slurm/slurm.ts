@@ -18,6 +18,7 @@ import { slurmCommands } from "./slurm_commands.ts";
 import { type SlurmFinding, slurmObserver } from "./slurm_observer.ts";
 import { slurmRecords } from "./slurm_records.ts";
 import { slurmScript } from "./slurm_script.ts";
+import { slurmTags } from "./slurm_tags.ts";
 import { submissionQueue } from "./submission_queue.ts";
 
 export interface SlurmSchedulerOptions extends Omit<SlurmSchedulerConfig, "type" | "ssh"> {
@@ -31,6 +32,8 @@ export interface SlurmSchedulerOptions extends Omit<SlurmSchedulerConfig, "type"
   readonly askInTurn?: TakeTurns | undefined;
   readonly clock: Clock;
   readonly logger: Logger;
+  /** How long one of Slurm's commands may take. Default: 60 s. */
+  readonly commandTimeoutMs?: number;
   /** How long a job must be unknown to Slurm, which answers, before it counts as lost. Default: 10 min. */
   readonly lostAfterMs?: number;
   /** How long the exit status of an ended job may be on its way over the shared disk. Default: 60 s. */
@@ -78,45 +81,14 @@ export function slurmScheduler(options: SlurmSchedulerOptions): Scheduler {
     closed: open.closed,
   });
   const handOver = submissionQueue({ submit: commands.submit, clock, closed: open.closed });
-  /** Tags that Slurm has, with their numbers. Tags neither here nor in doubt were never submitted. */
-  const known = new Map<string, number>();
-  /** Tags whose submission had no definite answer. */
-  const doubtful = new Set<string>();
+  const tags = slurmTags({ commands, records, closed: open.closed });
   const underWay = new Map<string, Promise<SchedulerJobId>>();
-  let firstLook: Promise<void> | undefined;
   const toForget = new Set<string>();
-
-  /** What an earlier daemon has left to Slurm; asked once. */
-  const lookFirst = (signal: AbortSignal): Promise<void> => {
-    firstLook ??= (async () => {
-      const [queued, started] = await Promise.all([commands.queueByName(undefined, signal), records.started(signal)]);
-      for (const { name, number } of queued) known.set(name, number);
-      for (const [tag, number] of started) known.set(tag, number);
-    })().catch((error: unknown) => {
-      firstLook = undefined;
-      throw error;
-    });
-    return firstLook;
-  };
-
-  const lookUp = async (tag: AttemptTag, signal: AbortSignal): Promise<number | undefined> => {
-    // The record counts first: of two jobs with one tag it names the one that runs the command.
-    const record = (await records.read([tag], signal)).get(tag);
-    const number =
-      record?.head?.number ??
-      lowest(await commands.queueByName(tag, signal)) ??
-      lowest((await commands.accountsByName(tag, signal)) ?? []);
-    if (number !== undefined) known.set(tag, number);
-    return number;
-  };
 
   const submitOnce = async (job: JobDescription, tag: AttemptTag, signal: AbortSignal): Promise<SchedulerJobId> => {
     check(job, tag);
-    await lookFirst(signal);
-    const number =
-      known.get(tag) ?? (doubtful.has(tag) ? await lookUp(tag, signal) : undefined) ?? (await hand(job, tag, signal));
-    doubtful.delete(tag);
-    known.set(tag, number);
+    const number = (await tags.numberOf(tag)) ?? (await hand(job, tag, signal));
+    tags.taken(tag, number);
     return idOfNumberedJob(number, tag);
   };
 
@@ -129,7 +101,7 @@ export function slurmScheduler(options: SlurmSchedulerOptions): Scheduler {
       extraOptions: options.extraOptions,
       mayRequeue,
     });
-    doubtful.add(tag);
+    tags.handedOver(tag);
     const answer = await handOver({ script, args: sbatchOptions(job, tag, options), directory }, signal);
     switch (answer.type) {
       case "taken":
@@ -137,13 +109,13 @@ export function slurmScheduler(options: SlurmSchedulerOptions): Scheduler {
       case "unanswered": {
         // Where only the answer was lost, Slurm has the job by now.
         const isLost = answer.error.cause instanceof OutcomeUnknownError;
-        const number = isLost ? await lookUp(tag, signal) : undefined;
+        const number = isLost ? await tags.lookUp(tag) : undefined;
         if (number === undefined) throw answer.error;
         return number;
       }
       case "refused":
       case "untold":
-        doubtful.delete(tag);
+        tags.notTaken(tag);
         throw answer.error;
       default:
         return assertNever(answer);
@@ -155,10 +127,10 @@ export function slurmScheduler(options: SlurmSchedulerOptions): Scheduler {
     toForget.add(tag);
   };
   const forgetNow = async (): Promise<void> => {
-    const tags = [...toForget];
+    const ended = [...toForget];
     toForget.clear();
     try {
-      await records.remove(tags, open.closed);
+      await records.remove(ended, open.closed);
     } catch (error) {
       logger.warn("Records of ended jobs could not be removed", { directory: controlDir, reason: messageOf(error) });
     }
@@ -176,9 +148,8 @@ export function slurmScheduler(options: SlurmSchedulerOptions): Scheduler {
         return submission;
       }),
     find: (tag, signal) =>
-      open.run(signal, async (either) => {
-        if (!isTag(tag)) return undefined;
-        const number = known.get(tag) ?? (await lookUp(tag, either));
+      open.run(signal, async () => {
+        const number = isTag(tag) ? await tags.lookUp(tag) : undefined;
         return number === undefined ? undefined : idOfNumberedJob(number, tag);
       }),
     statuses: (ids, signal) => open.run(signal, (either) => observer.statuses(ids, either)),
@@ -199,7 +170,7 @@ export function slurmScheduler(options: SlurmSchedulerOptions): Scheduler {
       const job = parseNumberedJob(id);
       observer.forget(id);
       if (job?.tag === undefined || open.closed.aborted) return;
-      known.delete(job.tag);
+      tags.forget(job.tag);
       forgetSoon(job.tag);
     },
     probe: (signal) =>
@@ -243,8 +214,4 @@ function check(job: JobDescription, tag: AttemptTag): void {
 
 function hasControlCharacter(text: string): boolean {
   return [...text].some((character) => character < " " || character === "\x7f");
-}
-
-function lowest(rows: readonly { readonly number: number }[]): number | undefined {
-  return rows.length === 0 ? undefined : Math.min(...rows.map(({ number }) => number));
 }

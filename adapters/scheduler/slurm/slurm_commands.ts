@@ -1,14 +1,7 @@
-import {
-  CommandStartError,
-  messageOf,
-  OutcomeUnknownError,
-  SchedulerRefusedError,
-  SchedulerUnavailableError,
-} from "../../../src/core/errors.ts";
-import type { CommandResult, CommandRunner } from "../../../src/ports/command_runner.ts";
-import { ATTEMPT_VARIABLE } from "../process_table.ts";
-import type { TakeTurns } from "../turn_taking.ts";
-import { type Submission, type SubmissionAnswer, sbatchAnswers, sbatchScript } from "./sbatch.ts";
+import { SchedulerRefusedError, SchedulerUnavailableError } from "../../../src/core/errors.ts";
+import { type TakeTurns, turnTaking } from "../turn_taking.ts";
+import { type Submission, type SubmissionAnswer, sbatchAnswers, sbatchScript, unsubmitted } from "./sbatch.ts";
+import { definite, type SlurmProgramsOptions, slurmPrograms } from "./slurm_programs.ts";
 import { lastWords } from "./slurm_refusal.ts";
 import { slurmStateName } from "./slurm_state.ts";
 
@@ -22,13 +15,7 @@ export interface SlurmRow {
   readonly detail: string;
 }
 
-/** Where and how Slurm's commands run. */
-export interface SlurmCommandOptions {
-  readonly runner: CommandRunner;
-  /** The whole environment of the commands. */
-  readonly environment: Readonly<Record<string, string>>;
-  /** Directory on the machine that runs the commands in which they may work. */
-  readonly workingDirectory: string;
+export interface SlurmCommandsOptions extends SlurmProgramsOptions {
   /** Lets one question about jobs run at a time. Default: they run when they come. */
   readonly askInTurn?: TakeTurns | undefined;
 }
@@ -44,13 +31,14 @@ export interface SlurmCommands {
    * Submits jobs with one command, in their order. Does not throw.
    *
    * @param submissions at least one
-   * @returns an answer for each; none for those after one that was refused, which were not submitted
+   * @returns an answer for each; none for those after one that was refused, and none for the last ones where that took too
+   *   long: they were not submitted
    */
   submit(submissions: readonly Submission[], signal: AbortSignal): Promise<readonly SubmissionAnswer[]>;
   /** Those of `numbers` that the controller still knows, ended ones included. */
   queue(numbers: readonly number[], signal: AbortSignal): Promise<readonly SlurmRow[]>;
-  /** The jobs of this account that the controller knows, or those named `name`. */
-  queueByName(name: string | undefined, signal: AbortSignal): Promise<readonly SlurmRow[]>;
+  /** The jobs of this account that the controller knows, or those with one of `names`. */
+  queueByName(names: readonly string[] | undefined, signal: AbortSignal): Promise<readonly SlurmRow[]>;
   /** How often the controller has put those of `numbers` that it knows back into the queue, by number. */
   restarts(numbers: readonly number[], signal: AbortSignal): Promise<ReadonlyMap<number, number>>;
   /**
@@ -58,7 +46,7 @@ export interface SlurmCommands {
    * last; undefined when there is no accounting.
    */
   accounts(numbers: readonly number[], signal: AbortSignal): Promise<readonly SlurmRow[] | undefined>;
-  accountsByName(name: string, signal: AbortSignal): Promise<readonly SlurmRow[] | undefined>;
+  accountsByName(names: readonly string[], signal: AbortSignal): Promise<readonly SlurmRow[] | undefined>;
   /** Asks Slurm to end a job when its name is still `name`; an unknown or ended job is a no-op. */
   cancel(number: number, name: string | undefined, signal: AbortSignal): Promise<void>;
   /** Names of all partitions. */
@@ -71,73 +59,20 @@ export interface SlurmCommands {
 
 const SEPARATOR = "\x1f";
 
-/** With munge or the controller frozen, commands would hang for minutes. */
-const TIMEOUT_MS = 60_000;
-
-const MAX_OUTPUT_BYTES = 64_000_000;
-
 /** Arguments of one command may have some 128 KiB. */
 const MAX_NUMBERS = 8_000;
+const MAX_NAMES = 800;
+
+/** When many jobs are cancelled at a time, so many commands do it; more only burden the controller and this machine. */
+const CANCELS = 8;
 
 /** How far back a job is looked for by name in the accounting. */
 const NAME_WINDOW = "now-30days";
 
-export function slurmCommands(options: SlurmCommandOptions): SlurmCommands {
-  const { runner, environment, workingDirectory, askInTurn = (work) => work() } = options;
-  const start = (
-    program: string,
-    args: readonly string[],
-    signal: AbortSignal,
-    more: { readonly stdin?: string } = {},
-  ): Promise<CommandResult> =>
-    runner.run(
-      // What marks the processes of our own commands must not get into the environment of the job.
-      {
-        program: "env",
-        args: ["-u", ATTEMPT_VARIABLE, program, ...args],
-        cwd: workingDirectory,
-        ...more,
-        environment,
-        timeoutMs: TIMEOUT_MS,
-        maxOutputBytes: MAX_OUTPUT_BYTES,
-        leavesNothing: true,
-      },
-      signal,
-    );
-
-  const run = async (
-    program: string,
-    args: readonly string[],
-    signal: AbortSignal,
-    more: { readonly stdin?: string } = {},
-  ): Promise<CommandResult> => {
-    let result: CommandResult;
-    try {
-      // What came of it is never known of a few among thousands of commands; all that run here may run again.
-      result = await start(program, args, signal, more).catch((error: unknown) => {
-        if (!(error instanceof OutcomeUnknownError)) throw error;
-        return start(program, args, signal, more);
-      });
-    } catch (error) {
-      if (error instanceof CommandStartError && !error.retryable) throw error;
-      throw new SchedulerUnavailableError(`${program} could not be run: ${messageOf(error)}`, error);
-    }
-    if (result.isTimedOut) {
-      throw new SchedulerUnavailableError(`${program} did not answer within ${TIMEOUT_MS / 1000} s`);
-    }
-    if (result.stdout.isTruncated) throw new SchedulerUnavailableError(`${program} printed too much`);
-    return result;
-  };
-
-  /** The answer of a command that has no part in the job, so that nothing it does wrong is the job's fault. */
-  const ask = async (program: string, args: readonly string[], signal: AbortSignal): Promise<CommandResult> => {
-    try {
-      return await run(program, args, signal);
-    } catch (error) {
-      if (error instanceof SchedulerUnavailableError) throw error;
-      throw new SchedulerUnavailableError(`${program} could not be run: ${messageOf(error)}`, error);
-    }
-  };
+export function slurmCommands(options: SlurmCommandsOptions): SlurmCommands {
+  const { timeoutMs, start, run, ask } = slurmPrograms(options);
+  const { askInTurn = (work) => work() } = options;
+  const cancelInTurn = turnTaking(CANCELS);
 
   const squeueText = async (more: readonly string[], signal: AbortSignal): Promise<string> => {
     const result = await askInTurn(() => ask("squeue", ["--noheader", "--states=all", ...more], signal));
@@ -162,7 +97,8 @@ export function slurmCommands(options: SlurmCommandOptions): SlurmCommands {
   return {
     async submit(submissions, signal) {
       try {
-        const result = await start("/bin/sh", ["-s"], signal, { stdin: sbatchScript(submissions) });
+        const stdin = sbatchScript(submissions, Math.floor(timeoutMs / 2_000));
+        const result = await start("/bin/sh", ["-s"], signal, { stdin });
         return sbatchAnswers(submissions.length, result);
       } catch (error) {
         return submissions.map(() => unsubmitted(error));
@@ -173,7 +109,12 @@ export function slurmCommands(options: SlurmCommandOptions): SlurmCommands {
       for (const list of jobLists(numbers)) rows.push(...(await squeue([list], signal)));
       return rows;
     },
-    queueByName: (name, signal) => squeue(["--me", ...(name === undefined ? [] : [`--name=${name}`])], signal),
+    async queueByName(names, signal) {
+      if (names === undefined) return await squeue(["--me"], signal);
+      const rows: SlurmRow[] = [];
+      for (const list of nameLists(names)) rows.push(...(await squeue(["--me", list], signal)));
+      return rows;
+    },
     async restarts(numbers, signal) {
       // Only the long names of columns know it; such columns are filled up with blanks.
       const counts = new Map<number, number>();
@@ -192,10 +133,18 @@ export function slurmCommands(options: SlurmCommandOptions): SlurmCommands {
       }
       return rows;
     },
-    accountsByName: (name, signal) => sacct([`--name=${name}`, `--starttime=${NAME_WINDOW}`], signal),
+    async accountsByName(names, signal) {
+      const rows: SlurmRow[] = [];
+      for (const list of nameLists(names)) {
+        const some = await sacct([list, `--starttime=${NAME_WINDOW}`], signal);
+        if (some === undefined) return undefined;
+        rows.push(...some);
+      }
+      return rows;
+    },
     async cancel(number, name, signal) {
       const filter = name === undefined ? [] : [`--name=${name}`];
-      const result = await ask("scancel", [...filter, String(number)], signal);
+      const result = await cancelInTurn(() => ask("scancel", [...filter, String(number)], signal));
       if (result.returnCode === 0 || /Invalid job id|already completing or completed/i.test(result.stderr.text)) return;
       throw new SchedulerUnavailableError(`scancel failed: ${lastWords(result.stderr.text)}`);
     },
@@ -213,29 +162,17 @@ export function slurmCommands(options: SlurmCommandOptions): SlurmCommands {
   };
 }
 
-/** What a command that was not run to its end means for each job that was to be submitted. */
-function unsubmitted(error: unknown): SubmissionAnswer {
-  const text = `The job could not be submitted: ${messageOf(error)}`;
-  if (!(error instanceof CommandStartError)) {
-    return { type: "unanswered", error: new SchedulerUnavailableError(text, error) };
-  }
-  return error.retryable
-    ? { type: "untold", error: new SchedulerUnavailableError(text, error) }
-    : { type: "refused", error: new SchedulerRefusedError(text, error) };
-}
-
 /** Arguments that name some jobs each. */
 function jobLists(numbers: readonly number[]): readonly string[] {
-  return Array.from({ length: Math.ceil(numbers.length / MAX_NUMBERS) }, (_, batch) => {
-    const some = numbers.slice(batch * MAX_NUMBERS, (batch + 1) * MAX_NUMBERS);
-    return `--jobs=${some.join(",")}`;
-  });
+  return inParts(numbers, MAX_NUMBERS).map((some) => `--jobs=${some.join(",")}`);
 }
 
-function definite(program: string, result: CommandResult): CommandResult {
-  if (result.returnCode === 0) return result;
-  const text = lastWords(result.stderr.text);
-  throw new SchedulerUnavailableError(`${program} failed with status ${result.returnCode}: ${text}`);
+function nameLists(names: readonly string[]): readonly string[] {
+  return inParts(names, MAX_NAMES).map((some) => `--name=${some.join(",")}`);
+}
+
+function inParts<T>(all: readonly T[], size: number): readonly (readonly T[])[] {
+  return Array.from({ length: Math.ceil(all.length / size) }, (_, part) => all.slice(part * size, (part + 1) * size));
 }
 
 /** Rows of anything but plain jobs, e.g. members of an array, are left out. */

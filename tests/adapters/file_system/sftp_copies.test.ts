@@ -325,6 +325,36 @@ describe("copies", () => {
     },
   );
 
+  test("a small job is brought there by two commands, and what is there of it already is left alone", async () => {
+    await using world = await open({ settings: ["LogLevel VERBOSE"] });
+    const commands = (): number =>
+      readFileSync(join(world.server.path, "log"), "utf8").split("Starting session: command").length - 1;
+    const upload = (id: number): Promise<void> => {
+      const local = join(world.jobRoot, String(id));
+      mkdirSync(local, { recursive: true });
+      writeFileSync(join(local, "in"), String(id));
+      return world.fileSystem.upload(local, world.fileSystem.locate(jobId(id), local), signal);
+    };
+    // The first one asks what the account can do.
+    await upload(1);
+    const before = commands();
+    await upload(2);
+    expect(commands() - before).toBe(2);
+    // What an earlier try has left.
+    const part = join(world.server.entry, ".3.part");
+    mkdirSync(part);
+    writeFileSync(join(part, "other"), "");
+    chownSync(part, account.uid, account.gid);
+    await upload(3);
+    expect(readdirSync(join(world.server.entry, "3"))).toEqual(["in"]);
+    // What belongs to somebody else.
+    mkdirSync(join(world.server.entry, "4"));
+    writeFileSync(join(world.server.entry, "4", "theirs"), "");
+    await expect(upload(4)).rejects.toThrow("exists already on");
+    expect(readdirSync(join(world.server.entry, "4"))).toEqual(["theirs"]);
+    expect(existsSync(join(world.server.entry, ".4.part"))).toBe(false);
+  });
+
   test("names that are not UTF-8 survive where the account has a shell, and are told about where it has none", async () => {
     for (const settings of [[], [NO_SHELL]]) {
       await using world = await open({ settings });

@@ -2,12 +2,12 @@ import { expect, test } from "bun:test";
 import { execFileSync } from "node:child_process";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { judgeHostKey, knownKeyTypes, parseKnownHosts } from "../../../adapters/ssh/known_hosts.ts";
+import { judgeHostKey, knownHostName, knownKeyTypes, parseKnownHosts } from "../../../adapters/ssh/known_hosts.ts";
 import { tempDir } from "../../support/temp_dir.ts";
 
 const ED = "ssh-ed25519";
 const judge = (text: string, host: string, port: number, key: string, type = ED) =>
-  judgeHostKey(parseKnownHosts(text), host, port, type, key);
+  judgeHostKey(parseKnownHosts(text, "known_hosts"), knownHostName(host, port), type, key);
 
 test("a key that is on record for the host is known, one that is not there is unknown", () => {
   const text = `# comment\n\nlogin.example.org,10.0.0.1 ${ED} AAAA note\n`;
@@ -23,14 +23,14 @@ test("a key that is on record for the host is known, one that is not there is un
 
 test("another key of the same type is a changed one; of another type it is unknown beside the known types", () => {
   const text = `h ${ED} AAAA\n`;
-  expect(judge(text, "h", 22, "BBBB")).toEqual({ type: "changed", line: 1 });
+  expect(judge(text, "h", 22, "BBBB")).toMatchObject({ type: "changed", by: { file: "known_hosts", line: 1 } });
   expect(judge(text, "h", 22, "BBBB", "ssh-rsa")).toEqual({ type: "unknown", knownTypes: [ED], hasAuthority: false });
 });
 
 test("several keys of one host are all good", () => {
   const text = `h ${ED} AAAA\nh ${ED} BBBB\nh ssh-rsa CCCC\n`;
   expect(judge(text, "h", 22, "BBBB").type).toBe("known");
-  expect(knownKeyTypes(parseKnownHosts(text), "h", 22)).toEqual([ED, "ssh-rsa"]);
+  expect(knownKeyTypes(parseKnownHosts(text, "known_hosts"), "h")).toEqual([ED, "ssh-rsa"]);
 });
 
 test("another port has entries of its own", () => {
@@ -50,7 +50,7 @@ test("patterns match with * and ?, and a negated one excludes wherever it stands
 
 test("a revoked key is refused even when it is on record", () => {
   const text = `h ${ED} AAAA\n@revoked * ${ED} AAAA\n`;
-  expect(judge(text, "h", 22, "AAAA")).toEqual({ type: "revoked", line: 2 });
+  expect(judge(text, "h", 22, "AAAA")).toMatchObject({ type: "revoked", by: { file: "known_hosts", line: 2 } });
 });
 
 test("a certificate authority vouches for nobody, but is told about", () => {
@@ -62,8 +62,8 @@ test("a certificate authority vouches for nobody, but is told about", () => {
 });
 
 test("lines that are not understood are left out", () => {
-  expect(parseKnownHosts(`h\n h ${ED}\n@odd h ${ED} AAAA\r\n`)).toEqual([
-    { marker: "unknown", hosts: "h", keyType: ED, key: "AAAA", line: 3 },
+  expect(parseKnownHosts(`h\n h ${ED}\n@odd h ${ED} AAAA\r\n`, "f")).toEqual([
+    { marker: "unknown", hosts: "h", keyType: ED, key: "AAAA", file: "f", line: 3 },
   ]);
   expect(judge(`@odd h ${ED} AAAA\n`, "h", 22, "AAAA").type).toBe("unknown");
 });

@@ -8,6 +8,7 @@ import { sshCommandRunner } from "../../../adapters/command_runner/ssh.ts";
 import type { SshConnection, SshSurroundings } from "../../../adapters/ssh/ssh_connection.ts";
 import { sshPool } from "../../../adapters/ssh/ssh_pool.ts";
 import type { SshConfig } from "../../../src/config/config.ts";
+import { jumpConfig } from "../../../src/config/proxy_jump.ts";
 import { BartenderError, CommandStartError } from "../../../src/core/errors.ts";
 import { eventually } from "../../support/eventually.ts";
 import { makeKey, type SshAccount, type SshServer, sshAccount, sshServer } from "../../support/ssh_server.ts";
@@ -210,7 +211,7 @@ describe("the connection", () => {
     appendFileSync(inner.knownHostsFile, readFileSync(server.knownHostsFile));
     writeFileSync(join(server.path, "authorized_keys"), readFileSync(`${inner.keyFile}.pub`));
     const pool = sshPool(sshSurroundings());
-    const proxyJump = { username: undefined, hostname: "127.0.0.1", port: server.port };
+    const proxyJump = jumpConfig(inner.config, { username: undefined, hostname: "127.0.0.1", port: server.port });
     const lease = pool.lease({ ...inner.config, proxyJump });
     expect(await say(lease.connection, 'echo "$SSH_CONNECTION"')).toEndWith(` ${inner.port}\n`);
     expect(connectionsIn(server)).toBe(1);

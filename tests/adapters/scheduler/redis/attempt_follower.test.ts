@@ -16,23 +16,50 @@ function setup() {
   const known = new Map<string, SchedulerStatus>();
   const again: string[] = [];
   const confirmed: string[][] = [];
+  const begun = new Set<string>();
+  const open = new Set<string>();
   const told: (readonly [string, SchedulerStatus])[] = [];
   const follower = attemptFollower({
     ...{ clock, logger: recordingLogger(), leaseMs: LEASE_MS },
-    readStatuses: async (tags) => new Map([...known].filter(([tag]) => tags.includes(tag))),
+    readStatuses: async (tags) =>
+      new Map(
+        [...known]
+          .filter(([tag]) => tags.includes(tag))
+          .map(([tag, status]) => [tag, { status, hasBegun: begun.has(tag) || status.type !== "queued" }]),
+      ),
     submitAgain: async (tag) => {
       again.push(tag);
       known.set(tag, { type: "queued" });
     },
-    confirm: async (tags) => void confirmed.push([...tags]),
+    confirm: async (tags) => {
+      confirmed.push([...tags]);
+      return tags.filter((tag) => open.has(tag));
+    },
   });
   follower.listen((tag, status) => told.push([tag, status]));
   const submit = async (tag: string): Promise<void> => {
-    await follower.whileSubmitting(tag, job, async () => void known.set(tag, { type: "queued" }));
+    await follower.whileSubmitting(tag, job, async () => {
+      const isNew = !known.has(tag);
+      known.set(tag, { type: "queued" });
+      return { isNew, answer: undefined };
+    });
     await settle();
   };
-  return { clock, known, again, confirmed, told, follower, submit, [Symbol.dispose]: () => follower.close() };
+  return {
+    clock,
+    known,
+    again,
+    begun,
+    confirmed,
+    open,
+    told,
+    follower,
+    submit,
+    [Symbol.dispose]: () => follower.close(),
+  };
 }
+
+type World = ReturnType<typeof setup>;
 
 const LOST = {
   type: "ended",
@@ -111,4 +138,59 @@ test("jobs that wait are confirmed twice after each loss of the link, and when t
     ["a", "b"],
     ["a", "b"],
   ]);
+});
+
+test("a job that waits is confirmed again every second while it cannot be said yet whether it does", async () => {
+  using t = setup();
+  await t.submit("a");
+  t.open.add("a");
+  t.follower.reconnected();
+  await t.clock.advance(3_500);
+  expect(t.confirmed).toEqual([["a"], ["a"], ["a"], ["a"]]);
+  t.open.clear();
+  await t.clock.advance(1_000 + LEASE_MS * 2);
+  expect(t.confirmed.length).toBe(6);
+});
+
+test("a job that Redis knew before it was submitted is confirmed", async () => {
+  using t = setup();
+  t.known.set("a", { type: "queued" });
+  await t.submit("a");
+  await t.clock.advance(LEASE_MS);
+  expect(t.confirmed).toEqual([["a"], ["a"]]);
+});
+
+test("a job that is given up and that Redis does not know is over when every performer had the time to tell of it", async () => {
+  using t = setup();
+  await t.submit("a");
+  t.known.clear();
+  t.follower.giveUp("a");
+  expect(await t.follower.isOver("a", signal)).toBe(false);
+  await t.clock.advance(LEASE_MS * 2);
+  expect(await t.follower.isOver("a", signal)).toBe(true);
+  expect(await t.follower.isOver("unknown", signal)).toBe(true);
+  expect(t.again).toEqual([]);
+});
+
+test("a job of which a beginning was heard is not submitted again when Redis has lost it or says that it waits", async () => {
+  for (const forget of [(t: World) => t.known.delete("a"), () => undefined]) {
+    using t = setup();
+    await t.submit("a");
+    t.follower.hearBegun("a");
+    forget(t);
+    t.follower.reconnected();
+    await t.clock.advance(LEASE_MS * 2);
+    expect([t.again, t.confirmed]).toEqual([[], []]);
+    expect(t.told).toEqual([["a", LOST]]);
+  }
+});
+
+test("a job that a performer has, though its command does not run yet, is neither confirmed nor lost", async () => {
+  using t = setup();
+  await t.submit("a");
+  t.begun.add("a");
+  t.follower.hearBegun("a");
+  t.follower.reconnected();
+  await t.clock.advance(LEASE_MS * 5);
+  expect([t.again, t.confirmed, t.told]).toEqual([[], [], []]);
 });

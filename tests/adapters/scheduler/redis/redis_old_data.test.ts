@@ -1,6 +1,9 @@
-import { expect, setDefaultTimeout, test } from "bun:test";
+import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import { readdirSync } from "node:fs";
 import { join } from "node:path";
+import { processTable } from "../../../../adapters/scheduler/process_table.ts";
+import { queueKeys } from "../../../../adapters/scheduler/redis/queue_keys.ts";
+import { SchedulerUnavailableError } from "../../../../src/core/errors.ts";
 import { freshTag, jobIn, signal, untilEnded } from "../../../conformance/scheduler_world.ts";
 import { eventually } from "../../../support/eventually.ts";
 import { startRedis } from "../../../support/redis_server.ts";
@@ -9,7 +12,13 @@ import { openRedisWorld } from "../../../support/redis_world.ts";
 setDefaultTimeout(120_000);
 
 /** Ends well when `go` is there; writes down each start. */
-const WAITS = "echo start >>ledger; until [ -e go ]; do sleep 0.05; done";
+const WAITS = "echo start >>ledger; echo $$ >>pids; until [ -e go ]; do sleep 0.05; done";
+
+/** By then performers begin on a server that has come back. */
+const SETTLED_MS = 3_000;
+
+const table = processTable();
+const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
 /** A server that comes back with what it knew when it was last told to save. */
 async function setup() {
@@ -22,6 +31,7 @@ async function setup() {
     return {
       id,
       ledger: () => world.read(directory, "ledger"),
+      pids: () => world.read(directory, "pids"),
       finish: () => world.write(directory, "go", ""),
       status: async () => (await world.scheduler.statuses([id], signal)).get(id)?.type,
     };
@@ -43,6 +53,13 @@ async function setup() {
       await server.stop("SIGKILL");
       await server.start();
     },
+    untilAnswers: () =>
+      eventually("an answer of Redis", () =>
+        world.scheduler.find(freshTag(), signal).then(
+          () => true,
+          () => false,
+        ),
+      ),
     /** All that was to be begun before is begun then, as tags come in turn. */
     async untilLaterOnesRun() {
       const later = await eventually("an answer of Redis", () => submit().catch(() => undefined));
@@ -117,3 +134,64 @@ for (const isKilled of [false, true]) {
     expect(await over.ledger()).toBe("start\n");
   });
 }
+
+/** Performers that stand still when the server comes back, and have begun what it does not know of. */
+describe.concurrent("a command whose beginning the server has forgotten, and whose performer is silent", () => {
+  /** @param hasHeard whether the daemon knows that the command runs */
+  async function forgottenBeginning(t: Awaited<ReturnType<typeof setup>>, hasHeard: boolean, isWholeGone = false) {
+    const performer = await t.world.startPerformer();
+    const { leases } = queueKeys(t.world.options.queue);
+    await eventually("the lease", () => t.server.cli("zcard", leases) === "1");
+    performer.child.kill("SIGSTOP");
+    const job = await t.submit();
+    if (!isWholeGone) t.server.cli("save");
+    if (!hasHeard) await t.world.scheduler.close();
+    performer.child.kill("SIGCONT");
+    const pid = Number(await eventually("a command that runs", async () => (await job.pids())?.split("\n")[0]));
+    if (hasHeard) await t.untilRunning(job);
+    performer.child.kill("SIGSTOP");
+    await t.crash();
+    return { performer, job, pid };
+  }
+
+  test("does not begin elsewhere, though a new daemon believes that it waits", async () => {
+    await using t = await setup();
+    const { performer, job } = await forgottenBeginning(t, false);
+    await t.world.startPerformer();
+    await t.world.reopen();
+    expect(await eventually("an answer of Redis", () => job.status().catch(() => undefined))).toBe("queued");
+    await t.untilLaterOnesRun();
+    expect(await job.ledger()).toBe("start\n");
+    performer.child.kill("SIGCONT");
+    await t.untilRunning(job);
+    await job.finish();
+    expect(await untilEnded(t.world.scheduler, job.id)).toMatchObject({ isOk: true });
+    expect(await job.ledger()).toBe("start\n");
+  });
+
+  test.each([
+    ["", false, true],
+    [" by a new daemon", false, false],
+    [", as all else", true, true],
+  ])("is not believed dead when it is cancelled%s", async (_, isWholeGone, hasHeard) => {
+    await using t = await setup();
+    const { performer, job, pid } = await forgottenBeginning(t, hasHeard, isWholeGone);
+    if (!hasHeard) await t.world.reopen();
+    let isOver = false;
+    const cancelled = eventually("the cancellation", async () => {
+      try {
+        await t.world.scheduler.cancel(job.id, signal);
+        isOver = true;
+        return { isAlive: table.read(pid) !== undefined };
+      } catch (error) {
+        if (error instanceof SchedulerUnavailableError) return undefined;
+        throw error;
+      }
+    });
+    await t.untilAnswers();
+    await sleep(SETTLED_MS);
+    expect(isOver).toBe(false);
+    performer.child.kill("SIGCONT");
+    expect(await cancelled).toEqual({ isAlive: false });
+  });
+});

@@ -5,9 +5,9 @@ import { SchedulerUnavailableError } from "../../../../src/core/errors.ts";
 import { freshTag, jobIn, pidsIn, signal, untilEnded } from "../../../conformance/scheduler_world.ts";
 import { makeCertificates } from "../../../support/certificates.ts";
 import { eventually } from "../../../support/eventually.ts";
+import { lastingPort } from "../../../support/lasting_port.ts";
 import { startRedis } from "../../../support/redis_server.ts";
 import { openRedisWorld } from "../../../support/redis_world.ts";
-import { freePort } from "../../../support/ssh_server.ts";
 import { tempDir } from "../../../support/temp_dir.ts";
 
 setDefaultTimeout(60_000);
@@ -22,7 +22,7 @@ test("with TLS, certificates and the access rule of the documentation, all goes 
   const files = makeCertificates(dir.path);
   const aclFile = join(dir.path, "users.acl");
   writeFileSync(aclFile, `user default on >admin ~* &* +@all\n${RULE?.replace("SECRET", "s3cret")}\n`);
-  const tlsPort = await freePort();
+  const tlsPort = await lastingPort();
   const server = [
     "--tls-port",
     String(tlsPort),
@@ -74,7 +74,7 @@ test("a server that asks for a password where none is configured is told as such
 test("a server whose certificate nobody vouches for is not talked to, and the reason is told", async () => {
   using dir = tempDir();
   const files = makeCertificates(dir.path);
-  const tlsPort = await freePort();
+  const tlsPort = await lastingPort();
   const server = [
     "--tls-port",
     String(tlsPort),

@@ -5,10 +5,10 @@ import { systemClock } from "../../../../adapters/clock/system_clock.ts";
 import { sshCommandRunner } from "../../../../adapters/command_runner/ssh.ts";
 import { SchedulerUnavailableError } from "../../../../src/core/errors.ts";
 import { schedulerSuite } from "../../../conformance/scheduler_suite.ts";
-import { freshTag, jobIn, signal, untilEnded } from "../../../conformance/scheduler_world.ts";
+import { freshTag, jobIn, pidsIn, signal, untilEnded, WAITS_FOR_GO } from "../../../conformance/scheduler_world.ts";
 import { eventually } from "../../../support/eventually.ts";
 import { startSlurmCluster } from "../../../support/slurm_cluster.ts";
-import { openSlurmWorld, SLURM_WAIVERS, type SlurmWorld } from "../../../support/slurm_world.ts";
+import { openSlurmWorld, SLURM_WAIVERS, type SlurmWorld, submitRunning } from "../../../support/slurm_world.ts";
 import { sshAccount, sshServer } from "../../../support/ssh_server.ts";
 import { PATIENT, sshConnection } from "../../../support/ssh_world.ts";
 
@@ -53,33 +53,98 @@ schedulerSuite("slurm, commands over SSH as an ordinary user", async () => open(
   waivers: SLURM_WAIVERS,
 });
 
-test.each([
-  ["before Slurm has the job", 'touch "$0.begun"; until [ -e "$0.go" ]; do sleep 0.1; done; exec /usr/bin/sbatch "$@"'],
-  ["when Slurm has the job", '/usr/bin/sbatch "$@"; touch "$0.begun"; sleep 300'],
-])("a link that is lost in the middle of a submission, %s, costs nothing, and the job runs once", async (_, script) => {
+/** A way over which one of Slurm's programs is a script; the real one is in `/usr/bin`. */
+function withProgram(name: string, script: string) {
   const bin = join(server.entry, `bin ${++worlds}`);
   mkdirSync(bin);
   chownSync(bin, account.uid, account.gid);
-  const program = join(bin, "sbatch");
+  const program = join(bin, name);
   writeFileSync(program, `#!/bin/sh\n${script}\n`, { mode: 0o755 });
-  await using world = open({ PATH: `${bin}:/usr/bin:/bin` });
+  return {
+    environment: { PATH: `${bin}:/usr/bin:/bin` },
+    begun: () => eventually(`${name} to begin`, () => existsSync(`${program}.begun`)),
+    letGo: () => writeFileSync(`${program}.go`, ""),
+  };
+}
+
+const waitsBefore = (name: string): string =>
+  `touch "$0.begun"; until [ -e "$0.go" ]; do sleep 0.1; done; exec /usr/bin/${name} "$@"`;
+const waitsAfter = (name: string): string =>
+  `/usr/bin/${name} "$@"; touch "$0.begun"; until [ -e "$0.go" ]; do sleep 0.1; done`;
+
+/** A job that runs, and was submitted over a link that is closed again. */
+async function submitEarlier() {
+  await using world = open();
+  return await submitRunning(world);
+}
+
+function failsOrAnswers<T>(call: Promise<T>): Promise<T | "unanswered"> {
+  return call.catch((error: unknown) => {
+    if (error instanceof SchedulerUnavailableError) return "unanswered";
+    throw error;
+  });
+}
+
+test.each([
+  ["before Slurm has the job", waitsBefore("sbatch")],
+  ["when Slurm has the job", waitsAfter("sbatch")],
+])("a link that is lost in the middle of a submission, %s, costs nothing, and the job runs once", async (_, script) => {
+  const program = withProgram("sbatch", script);
+  await using world = open(program.environment);
   await using next = open();
   const directory = await world.makeDirectory();
   const job = jobIn(directory, "echo once >>ledger; exit 6");
   const tag = freshTag();
-  const lost = world.scheduler.submit(job, tag, signal).catch((error: unknown) => error);
-  await eventually("the submission to begin", () => existsSync(`${program}.begun`));
+  const lost = failsOrAnswers(world.scheduler.submit(job, tag, signal));
+  await program.begun();
   server.killSessions();
   const first = await lost;
-  writeFileSync(`${program}.go`, "");
-  const id = await eventually("an answer", () =>
-    next.scheduler.submit(job, tag, signal).catch((error: unknown) => {
-      if (error instanceof SchedulerUnavailableError) return undefined;
-      throw error;
-    }),
-  );
+  program.letGo();
+  const id = await eventually("an answer", async () => {
+    const answer = await failsOrAnswers(next.scheduler.submit(job, tag, signal));
+    return answer !== "unanswered" && answer;
+  });
   // Where the link was back at once the job could be looked up.
-  if (!(first instanceof SchedulerUnavailableError)) expect(first).toBe(id);
+  if (first !== "unanswered") expect(first).toBe(id);
   expect(await untilEnded(next.scheduler, id)).toMatchObject({ returnCode: 6 });
   expect(await world.read(directory, "ledger")).toBe("once\n");
+});
+
+test.each([
+  ["before Slurm has answered", waitsBefore("squeue")],
+  ["when Slurm has answered", waitsAfter("squeue")],
+])("a link that is lost in the middle of a question for states, %s, says nothing about a job", async (_, script) => {
+  const program = withProgram("squeue", script);
+  const { id, directory } = await submitEarlier();
+  await using world = open(program.environment);
+  const lost = failsOrAnswers(world.scheduler.statuses([id], signal));
+  await program.begun();
+  server.killLinks();
+  program.letGo();
+  const answer = await lost;
+  // Where the link was back at once it was asked again.
+  if (answer !== "unanswered") expect(answer.get(id)).toEqual({ type: "running" });
+  await world.write(directory, "go", "");
+  await using next = open();
+  expect(await untilEnded(next.scheduler, id)).toMatchObject({ isOk: true });
+});
+
+test.each([
+  ["before Slurm ends the job", waitsBefore("scancel")],
+  ["when Slurm ends the job", waitsAfter("scancel")],
+])("a link that is lost in the middle of a cancellation, %s, leaves nothing running", async (_, script) => {
+  const program = withProgram("scancel", script);
+  await using world = open(program.environment);
+  const directory = await world.makeDirectory();
+  const id = await world.scheduler.submit(jobIn(directory, WAITS_FOR_GO), freshTag(), signal);
+  const [pid = 0] = await pidsIn(world, directory, "pids");
+  const lost = failsOrAnswers(world.scheduler.cancel(id, signal));
+  await program.begun();
+  server.killSessions();
+  program.letGo();
+  if ((await lost) === "unanswered") {
+    const cancel = () => failsOrAnswers(world.scheduler.cancel(id, signal));
+    await eventually("the next one", async () => (await cancel()) !== "unanswered");
+  }
+  expect(await world.isAlive(pid)).toBe(false);
 });

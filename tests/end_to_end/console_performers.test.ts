@@ -1,0 +1,73 @@
+import { expect, setDefaultTimeout, test } from "bun:test";
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { runConsole } from "../support/console_process.ts";
+import { type DaemonProcess, type SpawnedCommand, spawnDaemon, startDaemon } from "../support/daemon_process.ts";
+import { eventually } from "../support/eventually.ts";
+import { startRedis } from "../support/redis_server.ts";
+
+// Real processes on a busy machine.
+setDefaultTimeout(180_000);
+
+const FILES = { "a.txt": "a" };
+
+async function startPerformer(daemon: DaemonProcess, logName: string): Promise<SpawnedCommand> {
+  const env = { STATE_DIRECTORY: join(daemon.directory, `state-${logName}`) };
+  const performer = spawnDaemon(daemon.directory, { logName, env, args: ["perform"] });
+  await eventually("the performer", () => performer.output().includes("Worker running for 'far'"), 120_000);
+  return performer;
+}
+
+test("`why` tells why no performer takes a job that waits in Redis, and `performers` of which destinations they are not known", async () => {
+  await using redis = await startRedis();
+  await using daemon = await startDaemon({
+    config: `job_root_dir: jobs
+applications: {waits: {command_template: "until [ -e go ]; do sleep 0.05; done"}}
+destinations:
+  far: {scheduler: {type: arq, redis_dsn: "${redis.dsn}", max_jobs: 1}, filesystem: {type: local}}
+  here: {scheduler: {type: memory}, filesystem: {type: local}}
+`,
+  });
+  const go = (id: number): void => writeFileSync(join(daemon.directory, "jobs", String(id), "go"), "");
+  const why = async (id: number): Promise<string> => (await runConsole(daemon, "why", String(id))).text;
+  const untilWhy = (id: number, text: string): Promise<unknown> =>
+    eventually(`the explanation "${text}"`, async () => (await why(id)).includes(text));
+  const performers = async (...args: readonly string[]): Promise<string> =>
+    (await runConsole(daemon, "performers", ...args)).text;
+
+  const first = await daemon.submitOk("waits", FILES);
+  await daemon.until(first, "queued");
+  await untilWhy(first, "No performer is there to run it; `bartender perform --destination far` starts one.");
+  expect(await performers()).toBe("No performer is there.\n");
+
+  await using performer = await startPerformer(daemon, "first.log");
+  await daemon.until(first, "running");
+  const second = await daemon.submitOk("waits", FILES);
+  await untilWhy(second, "No performer has room for it: of 1 performer 1 runs as many jobs as may run at a time.");
+  await runConsole(daemon, "pause", "far");
+  expect(await why(second)).toContain("That the destination is paused does not keep it from starting");
+  await runConsole(daemon, "resume", "far");
+
+  performer.child.kill("SIGSTOP");
+  await untilWhy(second, "of 1 performer 1 has not been heard of for ");
+  performer.child.kill("SIGCONT");
+  performer.child.kill("SIGTERM");
+  await untilWhy(second, "of 1 performer 1 takes no more jobs before being stopped.");
+
+  await redis.stop("SIGKILL");
+  await untilWhy(second, "Whether a performer is there for it is not known: Redis has not answered for ");
+  expect(await why(second)).toContain("Redis cannot be reached: ");
+  expect(await performers()).toMatch(
+    /^! far: its performers are not known: Redis cannot be reached: .* \(for \d+ s\)\n$/,
+  );
+  expect(JSON.parse(await performers("--json"))).toMatchObject({ performers: [], unknown: [{ destination: "far" }] });
+
+  await redis.start();
+  await using next = await startPerformer(daemon, "next.log");
+  go(first);
+  await daemon.until(first, "ok", "error");
+  go(second);
+  await daemon.until(second, "ok");
+  expect(await performers()).toContain("far");
+  expect(next.child.exitCode).toBeNull();
+});
