@@ -196,6 +196,7 @@ export async function assemble(
     const { store: opened, admin } = await openStores(environment.database, {
       logger,
       clock,
+      hasWriterThread: true,
       mayWrite: () => locks.areHeld(),
     });
     closers.push(() => opened.close());
