@@ -1,5 +1,5 @@
 import { expect, setDefaultTimeout, test } from "bun:test";
-import { existsSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { idOfAttempt } from "../../../adapters/scheduler/attempt_id.ts";
 import { memoryScheduler } from "../../../adapters/scheduler/memory.ts";
 import { processTable } from "../../../adapters/scheduler/process_table.ts";
@@ -84,14 +84,30 @@ test("when the thread ends by a fault, starts fail, ends are lost, and another t
   }
 });
 
-test("a process that ends after the spawner was closed is collected", async () => {
+/** Threads of this process that start processes (`proc_pid_comm(5)`). */
+function spawnerThreads(): readonly string[] {
+  return readdirSync("/proc/self/task").filter((id) => {
+    try {
+      return readFileSync(`/proc/self/task/${id}/comm`, "utf8") === "spawner\n";
+    } catch {
+      // Ended since it was listed.
+      return false;
+    }
+  });
+}
+
+test("a process that ends after the spawner was closed is collected, and then the thread ends", async () => {
+  const before = spawnerThreads();
   const { spawner } = world();
   const { pid } = await spawner.spawn(shell("exec sleep 300"));
+  const thread = spawnerThreads().filter((id) => !before.includes(id));
+  expect(thread).toHaveLength(1);
   spawner.close();
   await expect(spawner.spawn(shell("exit 0"))).rejects.toThrow("closed");
   process.kill(pid, "SIGKILL");
   // A zombie would still be there.
   await eventually("its end", () => !existsSync(`/proc/${pid}`));
+  await eventually("the end of the thread", () => !spawnerThreads().includes(thread[0] ?? ""));
 });
 
 test("a command is followed to its end whose thread has ended by a fault", async () => {
