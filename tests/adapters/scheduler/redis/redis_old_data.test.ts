@@ -5,7 +5,10 @@ import { processTable } from "../../../../adapters/scheduler/process_table.ts";
 import { performerQueue } from "../../../../adapters/scheduler/redis/performer_queue.ts";
 import { queueKeys } from "../../../../adapters/scheduler/redis/queue_keys.ts";
 import { SchedulerUnavailableError } from "../../../../src/core/errors.ts";
-import { freshTag, jobIn, signal, untilEnded } from "../../../conformance/scheduler_world.ts";
+import type { SchedulerJobId } from "../../../../src/core/ids.ts";
+import type { Outcome } from "../../../../src/core/job.ts";
+import type { Scheduler } from "../../../../src/ports/scheduler.ts";
+import { freshTag, jobIn, signal } from "../../../conformance/scheduler_world.ts";
 import { eventually } from "../../../support/eventually.ts";
 import { startRedis } from "../../../support/redis_server.ts";
 import { openRedisWorld } from "../../../support/redis_world.ts";
@@ -21,6 +24,26 @@ const SETTLED_MS = 3_000;
 const table = processTable();
 const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
+/** Asks again until there is an answer, as a daemon does. */
+async function patiently<T>(call: () => Promise<T>): Promise<T> {
+  const { answer } = await eventually("an answer of Redis", async () => {
+    try {
+      return { answer: await call() };
+    } catch (error) {
+      if (error instanceof SchedulerUnavailableError) return undefined;
+      throw error;
+    }
+  });
+  return answer;
+}
+
+/** The same of the end of a job. */
+const untilEnded = (scheduler: Scheduler, id: SchedulerJobId): Promise<Outcome> =>
+  eventually(`the end of ${id}`, async () => {
+    const status = (await patiently(() => scheduler.statuses([id], signal))).get(id);
+    return status?.type === "ended" && status.outcome;
+  });
+
 /** A server that comes back with what it knew when it was last told to save. */
 async function setup(leaseS = 600) {
   const server = await startRedis({ isPersistent: false });
@@ -28,13 +51,14 @@ async function setup(leaseS = 600) {
   const world = openRedisWorld(server, { leaseS, maxJobs: 4 });
   const submit = async () => {
     const directory = await world.makeDirectory();
-    const id = await world.scheduler.submit(jobIn(directory, WAITS), freshTag(), signal);
+    const tag = freshTag();
+    const id = await patiently(() => world.scheduler.submit(jobIn(directory, WAITS), tag, signal));
     return {
       id,
       ledger: () => world.read(directory, "ledger"),
       pids: () => world.read(directory, "pids"),
       finish: () => world.write(directory, "go", ""),
-      status: async () => (await world.scheduler.statuses([id], signal)).get(id)?.type,
+      status: async () => (await patiently(() => world.scheduler.statuses([id], signal))).get(id)?.type,
     };
   };
   type Submitted = Awaited<ReturnType<typeof submit>>;
@@ -45,7 +69,7 @@ async function setup(leaseS = 600) {
     async untilForgotten({ id, finish }: Submitted) {
       await finish();
       expect(await untilEnded(world.scheduler, id)).toMatchObject({ isOk: true });
-      await world.scheduler.forget?.(id);
+      await patiently(async () => world.scheduler.forget?.(id));
       const isKnown = () =>
         readdirSync(join(world.root, "jobs"), { recursive: true }).some((path) => `${path}`.endsWith(id));
       await eventually("the performer to forget it, too", () => !isKnown());
@@ -63,7 +87,7 @@ async function setup(leaseS = 600) {
       ),
     /** All that was to be begun before is begun then, as tags come in turn. */
     async untilLaterOnesRun() {
-      const later = await eventually("an answer of Redis", () => submit().catch(() => undefined));
+      const later = await submit();
       await later.finish();
       expect(await untilEnded(world.scheduler, later.id)).toMatchObject({ isOk: true });
     },
@@ -78,7 +102,7 @@ test.concurrent("what waits for a server that comes back begins once, whether th
   await using t = await setup();
   const [running, over, cancelled] = [await t.submit(), await t.submit(), await t.submit()];
   t.server.cli("save");
-  await t.world.scheduler.cancel(cancelled.id, signal);
+  await patiently(() => t.world.scheduler.cancel(cancelled.id, signal));
   await t.world.startPerformer();
   await t.untilRunning(running);
   await t.untilForgotten(over);
@@ -188,7 +212,7 @@ describe.concurrent("a command whose beginning the server has forgotten, and who
     const { performer, job } = await forgottenBeginning(t, false);
     await t.world.startPerformer();
     await t.world.reopen();
-    expect(await eventually("an answer of Redis", () => job.status().catch(() => undefined))).toBe("queued");
+    expect(await job.status()).toBe("queued");
     await t.untilLaterOnesRun();
     expect(await job.ledger()).toBe("start\n");
     performer.child.kill("SIGCONT");
@@ -207,15 +231,10 @@ describe.concurrent("a command whose beginning the server has forgotten, and who
     const { performer, job, pid } = await forgottenBeginning(t, hasHeard, isWholeGone);
     if (!hasHeard) await t.world.reopen();
     let isOver = false;
-    const cancelled = eventually("the cancellation", async () => {
-      try {
-        await t.world.scheduler.cancel(job.id, signal);
-        isOver = true;
-        return { isAlive: table.read(pid) !== undefined };
-      } catch (error) {
-        if (error instanceof SchedulerUnavailableError) return undefined;
-        throw error;
-      }
+    const cancelled = patiently(async () => {
+      await t.world.scheduler.cancel(job.id, signal);
+      isOver = true;
+      return { isAlive: table.read(pid) !== undefined };
     });
     await t.untilAnswers();
     await sleep(SETTLED_MS);
