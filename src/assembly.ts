@@ -1,5 +1,5 @@
 import { mkdir } from "node:fs/promises";
-import { homedir, userInfo } from "node:os";
+import { homedir } from "node:os";
 import { join } from "node:path";
 import { type AdminServiceOptions, createAdminService } from "../actors/admin_service.ts";
 import type { Destination } from "../actors/destination.ts";
@@ -21,6 +21,7 @@ import type { BartenderMetrics } from "../adapters/metrics/bartender_metrics.ts"
 import { openAttemptCgroups } from "../adapters/scheduler/attempt_cgroups.ts";
 import { buildScheduler } from "../adapters/scheduler/build.ts";
 import { commandEnvironment } from "../adapters/scheduler/command_environment.ts";
+import { serviceUser } from "../adapters/ssh/service_user.ts";
 import { sshPool } from "../adapters/ssh/ssh_pool.ts";
 import type { DaemonInput } from "./cli/serve.ts";
 import type { Config, DestinationConfig } from "./config/config.ts";
@@ -114,7 +115,7 @@ export function buildDestinations(
   const runner = localCommandRunner({ clock, logger });
   const ssh = sshPool({
     sources: { homeDirectory: homedir(), agentSocket: variables.SSH_AUTH_SOCK },
-    serviceUser: () => userInfo().username,
+    serviceUser,
     clock,
     logger,
     random,
@@ -195,6 +196,7 @@ export async function assemble(
     const { store: opened, admin } = await openStores(environment.database, {
       logger,
       clock,
+      hasWriterThread: true,
       mayWrite: () => locks.areHeld(),
     });
     closers.push(() => opened.close());

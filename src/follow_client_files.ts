@@ -1,11 +1,13 @@
-import { homedir, hostname, userInfo } from "node:os";
+import { homedir, hostname } from "node:os";
 import { join } from "node:path";
 import { commandEnvironment } from "../adapters/scheduler/command_environment.ts";
 import { clientAsker } from "../adapters/ssh/ask_client.ts";
 import { ClientFileError } from "../adapters/ssh/client_options.ts";
 import { type FollowedClient, followClient } from "../adapters/ssh/follow_client.ts";
+import { serviceUser } from "../adapters/ssh/service_user.ts";
 import type { FollowFiles } from "./cli/read_config.ts";
 import type { Config, DestinationConfig, SshConfig } from "./config/config.ts";
+import { messageOf } from "./core/errors.ts";
 import type { CommandRunner } from "./ports/command_runner.ts";
 
 /** What `Match exec` and paths of a client file may need beside what all commands see. */
@@ -30,8 +32,6 @@ export interface FollowOptions {
   readonly runner: CommandRunner;
   /** Environment of the process. */
   readonly variables: Readonly<Record<string, string | undefined>>;
-  /** Default: `~/.ssh/config` and `/etc/ssh/ssh_config`. */
-  readonly files?: { readonly user: string; readonly system: string };
 }
 
 /**
@@ -41,7 +41,7 @@ export interface FollowOptions {
  */
 export async function followClientFiles(
   config: Config,
-  { runner, variables, files }: FollowOptions,
+  { runner, variables }: FollowOptions,
   needs: (name: string, destination: DestinationConfig) => boolean = () => true,
 ): Promise<FollowedConfig> {
   const homeDirectory = homedir();
@@ -49,9 +49,9 @@ export async function followClientFiles(
   const surroundings = {
     asker: clientAsker({
       ...{ runner, environment },
-      files: files ?? { user: join(homeDirectory, ".ssh", "config"), system: "/etc/ssh/ssh_config" },
+      files: { user: join(homeDirectory, ".ssh", "config"), system: "/etc/ssh/ssh_config" },
     }),
-    ...{ homeDirectory, environment, machine: hostname(), serviceUser: () => userInfo().username },
+    ...{ homeDirectory, environment, machine: hostname(), serviceUser },
   };
   const known = new Map<string, Promise<FollowedClient | ClientFileError>>();
   const ask = (ssh: SshConfig): Promise<FollowedClient | ClientFileError> => {
@@ -100,9 +100,10 @@ function hasSsh<Part extends object>(part: Part): part is Part & { readonly ssh:
   return "ssh" in part && part.ssh !== undefined;
 }
 
+/** Also of what has nothing to do with the files, such as a full disk: it must not end a daemon that reloads. */
 function asFault(error: unknown): ClientFileError {
   if (error instanceof ClientFileError) return error;
-  throw error;
+  return new ClientFileError(`The client files of OpenSSH could not be followed: ${messageOf(error)}`, error);
 }
 
 function merged(answers: readonly (FollowedClient | ClientFileError)[]): ClientFindings {

@@ -1,5 +1,5 @@
 import { spawn } from "node:child_process";
-import { homedir, hostname, userInfo } from "node:os";
+import { homedir, hostname } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
 import { ActorSystem } from "../actors/kernel/actor_system.ts";
@@ -18,6 +18,7 @@ import { lifeFiles } from "../adapters/scheduler/redis/life_file.ts";
 import { openPerformerHome } from "../adapters/scheduler/redis/performer_home.ts";
 import { performerQueue } from "../adapters/scheduler/redis/performer_queue.ts";
 import { probeSandbox } from "../adapters/scheduler/sandbox.ts";
+import { serviceUser } from "../adapters/ssh/service_user.ts";
 import { type SshPool, sshPool } from "../adapters/ssh/ssh_pool.ts";
 import { buildWorkplace } from "../adapters/workplace/build.ts";
 import packageJson from "../package.json" with { type: "json" };
@@ -47,7 +48,7 @@ export async function startPerformer(input: PerformerInput): Promise<RunningPerf
   const { clock, logger, random, variables } = input;
   const ssh = sshPool({
     sources: { homeDirectory: homedir(), agentSocket: variables.SSH_AUTH_SOCK },
-    serviceUser: () => userInfo().username,
+    serviceUser,
     clock,
     logger,
     random,

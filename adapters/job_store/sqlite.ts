@@ -12,14 +12,23 @@ import type { OpenedJobStore } from "./opened.ts";
 import { SqlAdminStore } from "./sql_admin_store.ts";
 import { SqlJobStore } from "./sql_job_store.ts";
 import { NodeSqliteDialect } from "./sqlite_dialect.ts";
-import { describeSqliteError, isBusy } from "./sqlite_errors.ts";
+import { describeSqliteError, faultError, isBusy } from "./sqlite_errors.ts";
+import { configureSqlite } from "./sqlite_pragmas.ts";
 import { LOCK_RETRY_MS, LOCK_TIMEOUT_MS, SqliteSession } from "./sqlite_session.ts";
+import { type BatchWriter, writerInPlace } from "./sqlite_writer.ts";
 import type { Tables } from "./tables.ts";
+import { WriterThread } from "./writer_thread.ts";
 
 const IN_MEMORY = ":memory:";
 
-/** Milliseconds that SQLite itself waits for a lock, with the whole process standing still. */
-const BUSY_TIMEOUT_MS = 5;
+export interface SqliteOptions {
+  readonly clock: Clock;
+  readonly logger: Logger;
+  /** See {@link migrate}. */
+  readonly mustBeCurrent: boolean;
+  /** Writes by a {@link WriterThread}; not in memory, where there is nothing to wait for. */
+  readonly hasWriterThread: boolean;
+}
 
 /**
  * Opens the job store in one file, made for its owner only when it is missing, and brings it up to date.
@@ -27,24 +36,19 @@ const BUSY_TIMEOUT_MS = 5;
  * SQLite keeps `<path>-wal` and `<path>-shm` beside it while it is open. The file must be on a local disk.
  *
  * @param path relative ones start from the working directory; `:memory:` keeps nothing beyond `close()`
- * @param mustBeCurrent see {@link migrate}
  * @throws {BartenderError} when the directory is missing, the file cannot be written, is no SQLite database, holds
  *   another program's tables or was made by a newer version
  * @throws {StoreUnavailableError} when another process keeps the file locked
  */
-export async function openSqliteJobStore(
-  path: string,
-  clock: Clock,
-  logger: Logger,
-  mustBeCurrent = false,
-): Promise<OpenedJobStore> {
+export async function openSqliteJobStore(path: string, options: SqliteOptions): Promise<OpenedJobStore> {
+  const { clock, logger, mustBeCurrent } = options;
   if (mustBeCurrent && kindOf(path) === "nothing") throw pathError(path, "there is no such database yet");
   const absolute = path === IN_MEMORY ? path : preparedFile(path);
   if (path === IN_MEMORY) logger.warn("Jobs are kept in memory only and are forgotten when the service stops");
   const sinceMs = clock.monotonicMs();
   for (;;) {
     try {
-      return await openOnce(absolute, clock, logger, mustBeCurrent);
+      return await openOnce(absolute, options);
     } catch (error) {
       if (!isBusy(error)) throw openError(absolute, error);
       if (clock.monotonicMs() - sinceMs >= LOCK_TIMEOUT_MS) {
@@ -55,14 +59,20 @@ export async function openSqliteJobStore(
   }
 }
 
-async function openOnce(path: string, clock: Clock, logger: Logger, mustBeCurrent: boolean): Promise<OpenedJobStore> {
+async function openOnce(path: string, options: SqliteOptions): Promise<OpenedJobStore> {
+  const { clock, logger } = options;
   const database = new DatabaseSync(path);
   try {
     configureSqlite(database);
     const db = new Kysely<Tables>({ dialect: new NodeSqliteDialect(database) });
-    const report = await migrate(db, "sqlite", mustBeCurrent);
+    const report = await migrate(db, "sqlite", options.mustBeCurrent);
     const { instanceId } = report;
-    const session = new SqliteSession(database, clock);
+    const isAside = options.hasWriterThread && path !== IN_MEMORY;
+    const session = new SqliteSession(
+      database,
+      isAside ? await startedThread(path, database, logger) : writerInPlace(database),
+      clock,
+    );
     return {
       store: new SqlJobStore({ session, queries: jobQueries(db), instanceId, logger, clock }),
       admin: new SqlAdminStore(session, adminQueries(db), logger),
@@ -74,14 +84,17 @@ async function openOnce(path: string, clock: Clock, logger: Logger, mustBeCurren
   }
 }
 
-/** Sets what does not stay in the file: how durable commits are, and how foreign keys and locks are treated. */
-export function configureSqlite(database: DatabaseSync): void {
-  database.prepare(`pragma busy_timeout = ${BUSY_TIMEOUT_MS}`).all();
-  // Readers never wait for the writer, and a commit is one write and one sync.
-  database.prepare("pragma journal_mode = wal").all();
-  // In WAL mode the default would sync at checkpoints only, so that a power cut could take committed jobs away.
-  database.prepare("pragma synchronous = full").all();
-  database.prepare("pragma foreign_keys = on").all();
+/** @throws when the thread cannot write, so that this is found out now and not by the first user */
+async function startedThread(path: string, database: DatabaseSync, logger: Logger): Promise<BatchWriter> {
+  const thread = new WriterThread(path, logger);
+  const answer = await thread.run([]);
+  if (answer.type !== "committed") {
+    await thread.close();
+    throw faultError(answer.fault);
+  }
+  // From now on its changes are the only ones.
+  database.prepare("pragma query_only = on").all();
+  return thread;
 }
 
 /** @returns the absolute path of a file that exists and may be written */

@@ -9,6 +9,7 @@ import {
   SqliteDialect,
   SqliteDriver,
 } from "kysely";
+import { bindable } from "./sqlite_value.ts";
 
 /**
  * Kysely's SQLite dialect on `node:sqlite`. Kysely's migrator may run inside a transaction of it, and a transaction
@@ -59,19 +60,4 @@ function adapt(database: DatabaseSync): SqliteDatabase {
       };
     },
   };
-}
-
-/** @throws {TypeError} for values that SQLite has no type for */
-export function bindable(values: readonly unknown[]): (string | number | bigint | null | Uint8Array)[] {
-  return values.map((value) => {
-    switch (typeof value) {
-      case "string":
-      case "number":
-      case "bigint":
-        return value;
-      default:
-        if (value === null || value instanceof Uint8Array) return value;
-        throw new TypeError(`expected a value for the database, got ${typeof value}`);
-    }
-  });
 }

@@ -39,6 +39,22 @@ function resultCode(error: unknown): number | undefined {
   return CODES_BY_MESSAGE.find(([pattern]) => pattern.test(error.message))?.[1];
 }
 
+/** An error of `node:sqlite` as plain values: an `Error` that goes to another thread loses its result code. */
+export interface SqliteFault {
+  readonly message: string;
+  readonly errcode: number | undefined;
+}
+
+/** The plain values of an error; {@link faultError} makes an error of them that is read the same way. */
+export function faultOf(error: unknown): SqliteFault {
+  return { message: messageOf(error), errcode: resultCode(error) };
+}
+
+/** An error again of what {@link faultOf} made. */
+export function faultError({ message, errcode }: SqliteFault): Error {
+  return Object.assign(new Error(message), errcode === undefined ? {} : { errcode });
+}
+
 /** True when the same call succeeds as soon as another process lets go of its lock. */
 export function isBusy(error: unknown): boolean {
   const code = resultCode(error);

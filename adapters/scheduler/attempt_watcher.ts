@@ -1,4 +1,3 @@
-import type { ChildProcess } from "node:child_process";
 import { constants } from "node:os";
 import { assertNever } from "../../src/core/assert_never.ts";
 import { messageOf, SchedulerUnavailableError } from "../../src/core/errors.ts";
@@ -12,6 +11,7 @@ import { examineAttempt } from "./examine_attempt.ts";
 import { afterLong } from "./long_timer.ts";
 import { outcomeOf } from "./outcome_of.ts";
 import type { ProcessTable } from "./process_table.ts";
+import type { Child, ChildEnd } from "./spawner.ts";
 
 /** What the watcher works with. */
 export interface WatcherOptions {
@@ -36,7 +36,7 @@ export interface AttemptWatcher {
   /** True for an attempt that is watched, and so running. */
   isWatched(tag: string): boolean;
   /** Watches the script that was just started for an attempt. */
-  watch(tag: string, directory: string, child: ChildProcess): void;
+  watch(tag: string, directory: string, child: Child): void;
   /**
    * Looks at record and processes of an attempt, and watches it from now on when it runs.
    *
@@ -53,10 +53,10 @@ interface Attempt {
   readonly tag: string;
   readonly pid: number;
   readonly directory: string;
-  /** Undefined when an earlier daemon started it. */
-  readonly child: ChildProcess | undefined;
+  /** False when an earlier daemon started it, or its end will not be told for another reason. */
+  isChild: boolean;
   /** Of an adopted process; a child keeps its pid until it is collected. */
-  readonly startTicks: number | undefined;
+  startTicks: number | undefined;
   /** False when the number of its process group may have been given to a stranger. */
   readonly isGroupOurs: boolean;
   /** True when its script was gone when we came, so that nobody knows how the command ended. */
@@ -70,9 +70,11 @@ interface Attempt {
 
 /** Processes of an earlier daemon do not tell when they end. */
 const POLL_MS = 500;
+/** The start of no process. */
+const NOT_THERE = -1;
 /** What is so of most attempts. */
 const USUAL = {
-  child: undefined,
+  isChild: false,
   startTicks: undefined,
   isGroupOurs: true,
   isLost: false,
@@ -110,11 +112,18 @@ export function attemptWatcher(options: WatcherOptions): AttemptWatcher {
     options.onEnded(attempt.tag, status);
   }
 
-  function onExit(attempt: Attempt, status: number | null, signal: NodeJS.Signals | null): void {
-    attempt.exitSignal = signal ?? undefined;
+  function onEnd(attempt: Attempt, end: ChildEnd): void {
     if (isClosed) {
       return;
     }
+    if (end.type === "lost") {
+      attempt.isChild = false;
+      attempt.startTicks = table.read(attempt.pid)?.startTicks ?? NOT_THERE;
+      poll();
+      return;
+    }
+    const { status, signal } = end;
+    attempt.exitSignal = signal ?? undefined;
     if (attempt.ending !== undefined) {
       endings.get(attempt.tag)?.wake();
     } else if (status === 0) {
@@ -262,8 +271,8 @@ export function attemptWatcher(options: WatcherOptions): AttemptWatcher {
   return {
     isWatched: (tag) => attempts.has(tag),
     watch(tag, directory, child) {
-      const attempt = add({ ...USUAL, tag, pid: child.pid ?? 0, directory, child }, 0);
-      child.once("exit", (status, signal) => onExit(attempt, status, signal));
+      const attempt = add({ ...USUAL, tag, pid: child.pid, directory, isChild: true }, 0);
+      void child.ended.then((end) => onEnd(attempt, end));
     },
     inspect(tag) {
       const attempt = attempts.get(tag);
@@ -288,7 +297,6 @@ export function attemptWatcher(options: WatcherOptions): AttemptWatcher {
       stopPoll?.();
       for (const attempt of attempts.values()) {
         attempt.stopDeadline();
-        attempt.child?.unref();
       }
       attempts.clear();
       for (const ending of endings.values()) {
@@ -299,5 +307,5 @@ export function attemptWatcher(options: WatcherOptions): AttemptWatcher {
 }
 
 function isAdopted(attempt: Attempt): boolean {
-  return attempt.child === undefined && attempt.ending === undefined;
+  return !attempt.isChild && attempt.ending === undefined;
 }

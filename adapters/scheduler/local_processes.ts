@@ -1,4 +1,3 @@
-import { type ChildProcess, spawn } from "node:child_process";
 import { BartenderError, messageOf, SchedulerRefusedError, SchedulerUnavailableError } from "../../src/core/errors.ts";
 import type { AttemptTag, SchedulerJobId } from "../../src/core/ids.ts";
 import type { SchedulerStatus } from "../../src/core/job.ts";
@@ -15,6 +14,7 @@ import { REBOOTED } from "./examine_attempt.ts";
 import { outcomeOf } from "./outcome_of.ts";
 import { ATTEMPT_VARIABLE, type ProcessTable, processTable } from "./process_table.ts";
 import { LONGEST_ARGUMENT_BYTES, runArguments } from "./run_script.ts";
+import { type Program, type Spawner, spawnerThread } from "./spawner.ts";
 
 /** What every scheduler needs whose commands are processes of this machine. */
 export interface LocalProcessOptions {
@@ -34,6 +34,8 @@ export interface LocalProcessOptions {
   readonly cgroups?: AttemptCgroups | undefined;
   /** Default: none. */
   readonly sandbox?: Sandbox | undefined;
+  /** Closed with the scheduler. Default: a thread of its own. */
+  readonly spawner?: Spawner;
 }
 
 /** A scheduler that leaves open when a job may start and how many may run. */
@@ -55,7 +57,10 @@ export function localProcesses(options: LocalProcessOptions): LocalProcesses {
   const { cgroups, sandbox = [] } = options;
   const table = options.table ?? processTable("/proc", cgroups);
   const files = attemptFiles(options.controlDir);
+  const spawner = options.spawner ?? spawnerThread(options.logger);
   const listeners = new Set<StatusListener>();
+  /** Attempts whose script is on its way. */
+  const starting = new Map<string, Promise<SchedulerJobId>>();
   let isClosed = false;
 
   const idOf = (tag: string): SchedulerJobId => idOfAttempt(tag, table.bootId);
@@ -85,7 +90,12 @@ export function localProcesses(options: LocalProcessOptions): LocalProcesses {
 
   function statusOf(id: SchedulerJobId): SchedulerStatus | undefined {
     const attempt = parseAttemptId(id);
-    return attempt === undefined ? undefined : (watcher.inspect(attempt.tag) ?? statusWithoutRecord(attempt));
+    if (attempt === undefined) {
+      return undefined;
+    }
+    return starting.has(attempt.tag)
+      ? { type: "running" }
+      : (watcher.inspect(attempt.tag) ?? statusWithoutRecord(attempt));
   }
 
   /** The record may not be there yet, or not any more: after a power cut, or taken away by a cleaner of old files. */
@@ -105,8 +115,11 @@ export function localProcesses(options: LocalProcessOptions): LocalProcesses {
 
   /** Runs `look` while open; what goes wrong with the files or processes is no statement about a job. */
   async function definitely<T>(signal: AbortSignal, look: () => T | Promise<T>): Promise<T> {
-    if (isClosed || signal.aborted) {
-      throw new SchedulerUnavailableError(isClosed ? "The scheduler is closed" : "The call was called off");
+    if (isClosed) {
+      throw closedError();
+    }
+    if (signal.aborted) {
+      throw new SchedulerUnavailableError("The call was called off");
     }
     try {
       return await look();
@@ -117,16 +130,30 @@ export function localProcesses(options: LocalProcessOptions): LocalProcesses {
     }
   }
 
-  async function start(job: JobDescription, tag: AttemptTag): Promise<SchedulerJobId> {
+  function start(job: JobDescription, tag: AttemptTag): Promise<SchedulerJobId> {
+    const underWay = starting.get(tag);
+    if (underWay !== undefined) {
+      return underWay;
+    }
+    // No pause between this look and the note of what is on its way, or a second call would start a second script.
+    const begun = startUnlessKnown(job, tag).finally(() => starting.delete(tag));
+    starting.set(tag, begun);
+    return begun;
+  }
+
+  async function startUnlessKnown(job: JobDescription, tag: AttemptTag): Promise<SchedulerJobId> {
     checkJob(job, tag);
     const known = lookUp(tag);
     if (known !== undefined) {
       return known;
     }
-    // No pause between the look and the watch, or a second call would start a second script.
-    const child = spawnScript(job, tag);
-    if (child.pid === undefined) {
-      throw startFailure(await new Promise((resolve) => child.once("error", resolve)));
+    const program = scriptOf(job, tag);
+    const child = await spawner.spawn(program).catch((error: unknown) => {
+      throw startFailure(error);
+    });
+    if (isClosed) {
+      // It runs; the next daemon finds it by its tag.
+      throw closedError();
     }
     watcher.watch(tag, job.directory, child);
     setImmediate(() => {
@@ -138,7 +165,7 @@ export function localProcesses(options: LocalProcessOptions): LocalProcesses {
     return idOf(tag);
   }
 
-  function spawnScript(job: JobDescription, tag: AttemptTag): ChildProcess {
+  function scriptOf(job: JobDescription, tag: AttemptTag): Program {
     const isLong = Buffer.byteLength(job.command) > LONGEST_ARGUMENT_BYTES;
     if (isLong && sandbox.length > 0) {
       throw new SchedulerRefusedError(`command: longer than ${LONGEST_ARGUMENT_BYTES} bytes, too long for a sandbox`);
@@ -146,26 +173,34 @@ export function localProcesses(options: LocalProcessOptions): LocalProcesses {
     const scriptPath = isLong ? files.writeScript(tag, job.command) : undefined;
     const head = files.headOf(table.bootId, job.directory);
     const prefix = sandboxWords(sandbox, { directory: job.directory });
-    try {
-      const groupFile = cgroups?.make(tag);
-      return spawn("/bin/sh", runArguments(files.pathOf(tag), head, job.command, scriptPath, groupFile, prefix), {
-        cwd: job.directory,
-        env: { ...options.environment, [ATTEMPT_VARIABLE]: tag },
-        stdio: "ignore",
-        detached: true,
-      });
-    } catch (error) {
-      throw startFailure(error);
-    }
+    const groupFile = cgroups?.make(tag);
+    return {
+      path: "/bin/sh",
+      args: runArguments(files.pathOf(tag), head, job.command, scriptPath, groupFile, prefix),
+      directory: job.directory,
+      environment: { ...options.environment, [ATTEMPT_VARIABLE]: tag },
+    };
+  }
+
+  /** Resolves when it is known what became of a start that is on its way, however that went. */
+  async function untilStarted(tag: string): Promise<void> {
+    await starting.get(tag)?.then(ignore, ignore);
+  }
+
+  function endOnceStarted(tag: string): Promise<void> {
+    return starting.has(tag)
+      ? untilStarted(tag).then(() => (isClosed ? Promise.reject(closedError()) : watcher.end(tag)))
+      : watcher.end(tag);
   }
 
   return {
-    start: (job, tag, signal) => definitely(signal, () => start(job, tag)),
+    start: (job, tag, signal) => definitely(signal, () => unlessAborted(signal, start(job, tag), STARTING)),
     find: (tag, signal) =>
-      definitely(signal, () => {
+      definitely(signal, async () => {
         if (!isTag(tag)) {
           return undefined;
         }
+        await unlessAborted(signal, untilStarted(tag), STARTING);
         // A script that was started just before an earlier daemon was killed may still be on its way to its record.
         return lookUp(tag) ?? (table.isAnyLiving(undefined, false, tag) ? idOf(tag) : lookUp(tag));
       }),
@@ -184,12 +219,12 @@ export function localProcesses(options: LocalProcessOptions): LocalProcesses {
       definitely(signal, async () => {
         const attempt = parseAttemptId(id);
         if (attempt !== undefined) {
-          await unlessAborted(signal, watcher.end(attempt.tag));
+          await unlessAborted(signal, endOnceStarted(attempt.tag), ENDING);
         }
       }),
     async forget(id) {
       const attempt = parseAttemptId(id);
-      if (attempt !== undefined && !watcher.isWatched(attempt.tag)) {
+      if (attempt !== undefined && !watcher.isWatched(attempt.tag) && !starting.has(attempt.tag)) {
         files.remove(attempt.tag);
         cgroups?.remove(attempt.tag);
       }
@@ -202,19 +237,27 @@ export function localProcesses(options: LocalProcessOptions): LocalProcesses {
       isClosed = true;
       listeners.clear();
       watcher.close();
+      spawner.close();
     },
   };
 }
 
+const STARTING = "The command is still being started";
+const ENDING = "The command is still being ended";
+
+const ignore = (): void => undefined;
+
+const closedError = (): SchedulerUnavailableError => new SchedulerUnavailableError("The scheduler is closed");
+
 /** The work goes on, but nobody waits for it any more. */
-async function unlessAborted(signal: AbortSignal, work: Promise<void>): Promise<void> {
+async function unlessAborted<T>(signal: AbortSignal, work: Promise<T>, reason: string): Promise<T> {
   let onAbort = (): void => {};
   const aborted = new Promise<never>((_, reject) => {
-    onAbort = () => reject(new SchedulerUnavailableError("The command is still being ended", signal.reason));
+    onAbort = () => reject(new SchedulerUnavailableError(reason, signal.reason));
     signal.addEventListener("abort", onAbort, { once: true });
   });
   try {
-    await Promise.race([work, aborted]);
+    return await Promise.race([work, aborted]);
   } finally {
     signal.removeEventListener("abort", onAbort);
   }

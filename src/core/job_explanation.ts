@@ -114,10 +114,13 @@ function whoMayTakeIt(destination: string, seen: SeenPerformers, nowMs: number):
   const draining = heard.filter(({ isDraining }) => isDraining);
   const open = heard.filter(({ isDraining }) => !isDraining);
   const room = open.reduce((sum, { capacity, running }) => sum + Math.max(0, capacity - running), 0);
-  if (room > 0) {
-    return `Of ${counted(performers.length, "performer")} ${open.length} can be used, with room for ${counted(room, "more job")}; it starts when those before it have.`;
-  }
   const most = Math.max(0, ...silent.map(({ silentForMs }) => silentForMs ?? 0));
+  if (room > 0) {
+    const free = `Of ${counted(performers.length, "performer")} ${open.length} can be used, with room for ${counted(room, "more job")}`;
+    if (silent.length === 0) return `${free}; it starts when those before it have.`;
+    const missing = `${silent.length} ${silent.length === 1 ? "has" : "have"} not been heard of for ${span(most)}`;
+    return `${free}; ${missing}, and a job that was there before a restart of Redis waits until all are heard or count as lost.`;
+  }
   const why = [
     [open.length, `${open.length === 1 ? "runs" : "run"} as many jobs as may run at a time`],
     [draining.length, `${draining.length === 1 ? "takes" : "take"} no more jobs before being stopped`],

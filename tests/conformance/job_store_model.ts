@@ -5,6 +5,7 @@ import { type JobId, jobId } from "../../src/core/ids.ts";
 import { type Job, type Progress, PUBLIC_STATES, publicState } from "../../src/core/job.ts";
 import type { HistoryEntry, JobFilter, JobListQuery, JobStore } from "../../src/ports/job_store.ts";
 import { passesFilter } from "../support/passes_filter.ts";
+import { rejectionOf } from "../support/rejection.ts";
 import { anyProgress, newJob } from "./job_store_samples.ts";
 
 const ANY: JobFilter = { states: [], applications: [], name: "" };
@@ -180,7 +181,7 @@ async function save(
     finishedOnMs: call.progress.phase === "finished" ? nowMs - 3 : null,
   };
   if (!model.entries.has(copy.id) || call.behind !== 0) {
-    await expect(store.save(changed, nowMs)).rejects.toBeInstanceOf(StaleVersionError);
+    expect(await rejectionOf(store.save(changed, nowMs))).toBeInstanceOf(StaleVersionError);
     return;
   }
   const saved = { ...changed, version: copy.version + 1 };

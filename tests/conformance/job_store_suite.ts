@@ -6,6 +6,7 @@ import type { Job } from "../../src/core/job.ts";
 import { UNKNOWN_ORIGIN } from "../../src/core/job_origin.ts";
 import type { JobStore } from "../../src/ports/job_store.ts";
 import { T0 } from "../support/job_builder.ts";
+import { rejectionOf } from "../support/rejection.ts";
 import { jobStoreFilters } from "./job_store_filters.ts";
 import { jobStoreKeys } from "./job_store_keys.ts";
 import { compareWithModel, storeCalls } from "./job_store_model.ts";
@@ -229,7 +230,7 @@ function closing(open: OpenJobStore): void {
       () => store.history(job.id),
       () => store.ping(),
     ];
-    for (const call of calls) await expect(call()).rejects.toBeInstanceOf(StoreUnavailableError);
+    for (const call of calls) expect(await rejectionOf(call())).toBeInstanceOf(StoreUnavailableError);
   });
 }
 

@@ -2,6 +2,7 @@ import { expect, test } from "bun:test";
 import { StaleVersionError } from "../../src/core/errors.ts";
 import { jobId, MAX_JOB_ID } from "../../src/core/ids.ts";
 import { progressIn, T0 } from "../support/job_builder.ts";
+import { rejectionOf } from "../support/rejection.ts";
 import { inPhase, newJob, type OpenJobStore, PHASES } from "./job_store_samples.ts";
 
 const NO_JOB = jobId(12_345);
@@ -97,7 +98,7 @@ function conflicts(open: OpenJobStore): void {
     const history = await world.store.history(first.id);
     for (const version of [first.version, second.version + 1, 0, -1]) {
       const late = { ...first, version, progress: progressIn("running") };
-      await expect(world.store.save(late, T0)).rejects.toBeInstanceOf(StaleVersionError);
+      expect(await rejectionOf(world.store.save(late, T0))).toBeInstanceOf(StaleVersionError);
     }
     expect(await world.store.get(first.id)).toEqual(second);
     expect(await world.store.history(first.id)).toEqual(history);
@@ -108,7 +109,7 @@ function conflicts(open: OpenJobStore): void {
     const job = await world.store.insert(newJob(), T0);
     await world.store.remove(job.id);
     for (const id of [job.id, NO_JOB, jobId(MAX_JOB_ID + 1)]) {
-      await expect(world.store.save({ ...job, id }, T0)).rejects.toBeInstanceOf(StaleVersionError);
+      expect(await rejectionOf(world.store.save({ ...job, id }, T0))).toBeInstanceOf(StaleVersionError);
       expect(await world.store.get(id)).toBeUndefined();
       expect(await world.store.history(id)).toEqual([]);
     }

@@ -44,7 +44,12 @@ test("a job that waits for a performer is explained by those that are there", ()
   const text = (...performers: readonly SeenPerformer[]) =>
     explain(job, { ...QUIET, performers: { isKnown: true, performers } });
   expect(text()).toContain("No performer is there to run it; `bartender perform --destination cluster` starts one.");
-  expect(text(seen, { ...seen, running: 1 })).toContain("Of 2 performers 2 can be used, with room for 1 more job;");
+  expect(text(seen, { ...seen, running: 1 })).toContain(
+    "Of 2 performers 2 can be used, with room for 1 more job; it starts",
+  );
+  expect(text({ ...seen, running: 0 }, { ...seen, silentForMs: 9_000 })).toContain(
+    "with room for 2 more jobs; 1 has not been heard of for 9 s, and a job that was there before a restart of Redis waits",
+  );
   expect(
     text(seen, seen, { ...seen, running: 0, isDraining: true }, { ...seen, running: 0, silentForMs: 14_000 }),
   ).toContain(

@@ -201,7 +201,7 @@ describe("perform", () => {
     writeFileSync(join(dir.path, "config.yaml"), config(', sandbox: [sh, -c, "echo no room >&2; exit 3"]'));
     await using performer = spawnDaemon(dir.path, { logName: "performer.log", args: ["perform"] });
     expect(await performer.ended()).toBe(1);
-    expect(performer.output()).toBe("bartender: Destination far: sandbox: sh ended with 3: no room\n");
+    expect(performer.output()).toEndWith("bartender: Destination far: sandbox: sh ended with 3: no room\n");
   });
 
   test("names what is wrong with a destination, and ends with 1", async () => {

@@ -11,6 +11,9 @@ import { tempDir } from "./temp_dir.ts";
 const ROOT = resolve(import.meta.dir, "../..");
 const MAIN = join(ROOT, "src/main.ts");
 
+/** Below the directory of the daemon. */
+const OWN_DATABASE = "sqlite:bartender.db";
+
 /** Long enough for a machine that is busy with ten other things; shorter than a test may take, so that it can tell why. */
 const PATIENCE_MS = 50_000;
 
@@ -222,7 +225,7 @@ export function spawnDaemon(
 ): SpawnedCommand {
   const logFile = join(directory, options.logName);
   const log = openSync(logFile, "w");
-  const database = options.env?.BARTENDER_DB_HOST === undefined ? { BARTENDER_DB_URL: "sqlite:bartender.db" } : {};
+  const database = options.env?.BARTENDER_DB_HOST === undefined ? { BARTENDER_DB_URL: OWN_DATABASE } : {};
   const env = {
     PATH: process.env.PATH ?? "",
     // Not the home, nor the SSH client file, of whoever runs the tests. Deno has its cache there.
@@ -274,7 +277,9 @@ function spawnDenoTask(
       ...env,
       BARTENDER_CONFIG_FILENAME: join(directory, "config.yaml"),
       BARTENDER_PUBLIC_KEY: join(directory, "public_key.pem"),
-      BARTENDER_DB_URL: `sqlite:${join(directory, "bartender.db")}`,
+      ...(env.BARTENDER_DB_URL === OWN_DATABASE
+        ? { BARTENDER_DB_URL: `sqlite:${join(directory, "bartender.db")}` }
+        : {}),
       BARTENDER_CONSOLE_SOCKET: join(directory, "console.sock"),
     },
     stdio,

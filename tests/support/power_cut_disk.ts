@@ -1,4 +1,5 @@
-import { spawnSync } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
+import { once } from "node:events";
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { tempDir } from "./temp_dir.ts";
@@ -13,6 +14,17 @@ export interface PowerCutDisk extends Disposable {
    * @param look gets the place where that is mounted meanwhile
    */
   afterPowerCut<T>(look: (path: string) => T): T;
+  /**
+   * Lets all that writes wait until {@link FrozenDisk.thaw}, as for a disk that does not answer. Ends with the calling
+   * process, too: whatever waits cannot even be killed.
+   */
+  freeze(): Promise<FrozenDisk>;
+}
+
+/** A disk that is frozen until it is disposed. */
+export interface FrozenDisk extends AsyncDisposable {
+  /** Idempotent. */
+  thaw(): Promise<void>;
 }
 
 const SIZE = "64M";
@@ -43,6 +55,7 @@ export function powerCutDisk(): PowerCutDisk {
         run("umount", copyPath);
       }
     },
+    freeze: () => freeze(path),
     [Symbol.dispose]() {
       run("umount", path);
       dir[Symbol.dispose]();
@@ -58,6 +71,19 @@ export function noPowerCutDiskBecause(): string | undefined {
   } catch (error) {
     return error instanceof Error ? error.message : String(error);
   }
+}
+
+async function freeze(path: string): Promise<FrozenDisk> {
+  const script = 'fsfreeze --freeze "$0" && echo frozen && { read -r _; fsfreeze --unfreeze "$0"; }';
+  const child = spawn("/bin/sh", ["-c", script, path], { stdio: ["pipe", "pipe", "inherit"] });
+  const ended = once(child, "exit");
+  const [said] = await Promise.race([once(child.stdout, "data"), ended]);
+  if (String(said) !== "frozen\n") throw new Error(`${path} cannot be frozen`);
+  const thaw = async (): Promise<void> => {
+    child.stdin.end();
+    await ended;
+  };
+  return { thaw, [Symbol.asyncDispose]: thaw };
 }
 
 function run(program: string, ...args: readonly string[]): void {

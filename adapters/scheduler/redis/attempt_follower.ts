@@ -142,6 +142,7 @@ export function attemptFollower(options: AttemptFollowerOptions): AttemptFollowe
           if (one !== undefined && !isOpen.has(tag)) one.confirmations -= 1;
         }
         if (open.length > 0) lookSoon();
+        else soonMs = LOOK_AGAIN_MS;
       },
       (error: unknown) => logger.debug("Waiting jobs could not be confirmed", { reason: messageOf(error) }),
     );
@@ -193,11 +194,15 @@ export function attemptFollower(options: AttemptFollowerOptions): AttemptFollowe
   }
 
   let stopLookingSoon: (() => void) | undefined;
+  let soonMs = LOOK_AGAIN_MS;
+  /** Each time later, as performers may stay away for long and there may be many jobs. */
   function lookSoon(): void {
-    stopLookingSoon ??= clock.after(LOOK_AGAIN_MS, () => {
+    if (stopLookingSoon !== undefined) return;
+    stopLookingSoon = clock.after(soonMs, () => {
       stopLookingSoon = undefined;
       lookNow();
     });
+    soonMs = Math.min(soonMs * 2, Math.max(LOOK_AGAIN_MS, leaseMs / 10));
   }
 
   return {
@@ -240,6 +245,7 @@ export function attemptFollower(options: AttemptFollowerOptions): AttemptFollowe
     look,
     reconnected() {
       for (const one of followed.values()) one.confirmations = CONFIRMATIONS;
+      soonMs = LOOK_AGAIN_MS;
       lookNow();
     },
     async untilEnded(tag, signal) {

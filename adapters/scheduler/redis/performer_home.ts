@@ -45,8 +45,11 @@ export async function openPerformerHome(directory: string, host: string): Promis
       directory: home,
       records: () => recordsIn(controlDir),
       async release() {
-        if (recordsIn(controlDir).length === 0) rmSync(mark, { force: true });
-        await answer.lock.release();
+        try {
+          if (recordsIn(controlDir).length === 0) rmSync(mark, { force: true });
+        } finally {
+          await answer.lock.release();
+        }
       },
     };
   }

@@ -196,10 +196,11 @@ export function redisScheduler(options: RedisSchedulerOptions): Scheduler {
         const [present, leases, now] = await connection.ask(either, (client) =>
           Promise.all([client.hGetAll(keys.performers), client.zRangeWithScores(keys.leases, 0, -1), client.time()]),
         );
+        const nowMs = Number(now[0] ?? 0) * 1000;
         const untilMs = new Map(leases.map(({ value, score }) => [value, score]));
         return Object.entries(present).map(([name, text]) => {
           const { destination: _, ...presence } = decodePerformer(text);
-          const silentMs = leaseMs - ((untilMs.get(name) ?? 0) - Number(now[0] ?? 0) * 1000);
+          const silentMs = leaseMs - ((untilMs.get(name) ?? nowMs) - nowMs);
           return { name, ...presence, silentForMs: silentMs > leaseMs * SILENT_PART ? silentMs : null };
         });
       }),

@@ -5,10 +5,10 @@ import { jobStoreSuite } from "../../conformance/job_store_suite.ts";
 import { recordingLogger } from "../../support/recording_logger.ts";
 import { tempDir } from "../../support/temp_dir.ts";
 
-jobStoreSuite("SQLite", async () => {
+jobStoreSuite("SQLite, written by a thread", async () => {
   const directory = tempDir();
   const path = join(directory.path, "jobs.db");
-  const store = await openJobStore({ kind: "sqlite", path }, { logger: recordingLogger() });
+  const store = await openJobStore({ kind: "sqlite", path }, { logger: recordingLogger(), hasWriterThread: true });
   return {
     store,
     async [Symbol.asyncDispose]() {

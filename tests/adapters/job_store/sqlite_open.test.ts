@@ -3,7 +3,7 @@ import { chmodSync, existsSync, mkdirSync, readFileSync, statSync, symlinkSync, 
 import { dirname, join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { openJobStore } from "../../../adapters/job_store/build.ts";
-import { configureSqlite } from "../../../adapters/job_store/sqlite.ts";
+import { configureSqlite } from "../../../adapters/job_store/sqlite_pragmas.ts";
 import { BartenderError, StoreUnavailableError } from "../../../src/core/errors.ts";
 import { newJob } from "../../conformance/job_store_samples.ts";
 import { progressIn, T0 } from "../../support/job_builder.ts";

@@ -5,23 +5,31 @@ import { Kysely } from "kysely";
 import { type ParameterOf, prepareQuery } from "../../../adapters/job_store/prepared_query.ts";
 import { NodeSqliteDialect } from "../../../adapters/job_store/sqlite_dialect.ts";
 import { LOCK_TIMEOUT_MS, SqliteSession } from "../../../adapters/job_store/sqlite_session.ts";
+import { type BatchWriter, writerInPlace } from "../../../adapters/job_store/sqlite_writer.ts";
+import { WriterThread } from "../../../adapters/job_store/writer_thread.ts";
 import { StoreUnavailableError } from "../../../src/core/errors.ts";
 import { ManualClock, settle } from "../../support/manual_clock.ts";
+import { recordingLogger } from "../../support/recording_logger.ts";
 import { tempDir } from "../../support/temp_dir.ts";
 
 interface Notes {
   note: { id: number; text: string };
 }
 
+type Writer = (database: DatabaseSync, path: string) => BatchWriter;
+
+const IN_PLACE: Writer = (database) => writerInPlace(database);
+const ON_A_THREAD: Writer = (_database, path) => new WriterThread(path, recordingLogger());
+
 /** A session on a table of its own, and a second connection to the same file. */
-function setup() {
+function setup(writer = IN_PLACE) {
   const directory = tempDir();
   const path = join(directory.path, "notes.db");
   const database = new DatabaseSync(path);
   database.exec("pragma journal_mode = wal; create table note (id integer primary key, text text not null)");
   const other = new DatabaseSync(path);
   const clock = new ManualClock();
-  const session = new SqliteSession(database, clock);
+  const session = new SqliteSession(database, writer(database, path), clock);
   const db = new Kysely<Notes>({ dialect: new NodeSqliteDialect(database) });
   const add = prepareQuery((parameter: ParameterOf<{ id: number; text: string | null }>) =>
     db
@@ -52,9 +60,12 @@ function setup() {
   };
 }
 
-describe("writes", () => {
+describe.each([
+  ["in place", IN_PLACE],
+  ["on a thread", ON_A_THREAD],
+])("writes %s", (_where, writer) => {
   test("a write is seen by other connections when its promise resolves, and not before", async () => {
-    await using world = setup();
+    await using world = setup(writer);
     const written = world.note(1);
     expect(world.seenByOthers()).toBe(0);
     await written;
@@ -62,7 +73,7 @@ describe("writes", () => {
   });
 
   test("writes of one turn are committed together", async () => {
-    await using world = setup();
+    await using world = setup(writer);
     const seen: unknown[] = [];
     const writes = [1, 2, 3].map((id) => world.note(id).then(() => seen.push(world.seenByOthers())));
     await Promise.all(writes);
@@ -70,14 +81,14 @@ describe("writes", () => {
   });
 
   test("writes take effect in the order of the calls", async () => {
-    await using world = setup();
+    await using world = setup(writer);
     const texts = Array.from({ length: 700 }, (_, index) => `text ${index}`);
     await Promise.all([world.note(1), ...texts.map((text) => world.session.write(world.change, { id: 1, text }))]);
     expect(world.other.prepare("select text from note").get()?.text).toBe("text 699");
   });
 
   test("a read sees what was committed before it, and nothing of what is still pending", async () => {
-    await using world = setup();
+    await using world = setup(writer);
     await world.note(1);
     const pending = world.note(2);
     expect(await world.ids()).toEqual([1]);
@@ -86,7 +97,7 @@ describe("writes", () => {
   });
 
   test("a statement that fails changes nothing and leaves the others of its transaction alone", async () => {
-    await using world = setup();
+    await using world = setup(writer);
     const results = await Promise.allSettled([world.note(1), world.note(2, null), world.note(1), world.note(3)]);
     expect(results.map((result) => result.status)).toEqual(["fulfilled", "rejected", "rejected", "fulfilled"]);
     expect(await world.ids()).toEqual([1, 3]);
@@ -96,7 +107,7 @@ describe("writes", () => {
   });
 
   test("a value that the database has no type for is refused", async () => {
-    await using world = setup();
+    await using world = setup(writer);
     const wrong = { id: 1, text: undefined as unknown as string };
     await expect(world.session.write(world.add, wrong)).rejects.toThrow("expected a value for the database");
     expect(await world.ids()).toEqual([]);
@@ -185,9 +196,12 @@ describe("a full disk", () => {
   });
 });
 
-describe("close()", () => {
+describe.each([
+  ["in place", IN_PLACE],
+  ["on a thread", ON_A_THREAD],
+])("close() with writes %s", (_where, writer) => {
   test("refuses what is asked for later and keeps what was asked for before", async () => {
-    await using world = setup();
+    await using world = setup(writer);
     const before = world.note(1);
     const closed = world.session.close();
     await expect(world.note(2)).rejects.toThrow("The job store is closed");

@@ -12,7 +12,7 @@ import { progressIn } from "../../support/job_builder.ts";
 import { recordingLogger } from "../../support/recording_logger.ts";
 
 const [mode, path = ""] = process.argv.slice(2);
-const store = await openJobStore({ kind: "sqlite", path }, { logger: recordingLogger() });
+const store = await openJobStore({ kind: "sqlite", path }, { logger: recordingLogger(), hasWriterThread: true });
 
 switch (mode) {
   case "open":

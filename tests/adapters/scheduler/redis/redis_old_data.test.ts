@@ -2,6 +2,7 @@ import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import { processTable } from "../../../../adapters/scheduler/process_table.ts";
+import { performerQueue } from "../../../../adapters/scheduler/redis/performer_queue.ts";
 import { queueKeys } from "../../../../adapters/scheduler/redis/queue_keys.ts";
 import { SchedulerUnavailableError } from "../../../../src/core/errors.ts";
 import { freshTag, jobIn, signal, untilEnded } from "../../../conformance/scheduler_world.ts";
@@ -21,10 +22,10 @@ const table = processTable();
 const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
 /** A server that comes back with what it knew when it was last told to save. */
-async function setup() {
+async function setup(leaseS = 600) {
   const server = await startRedis({ isPersistent: false });
   // Renewals come too seldom to be of help.
-  const world = openRedisWorld(server, { leaseS: 600, maxJobs: 4 });
+  const world = openRedisWorld(server, { leaseS, maxJobs: 4 });
   const submit = async () => {
     const directory = await world.makeDirectory();
     const id = await world.scheduler.submit(jobIn(directory, WAITS), freshTag(), signal);
@@ -134,6 +135,34 @@ for (const isKilled of [false, true]) {
     expect(await over.ledger()).toBe("start\n");
   });
 }
+
+test.concurrent("what a performer has begun is not submitted again when the server has forgotten all, though its start was not told yet", async () => {
+  await using t = await setup(8);
+  const { dsn, tls, queue, leaseMs, clock } = t.world.options;
+  const about = { release: "1", destination: "far", host: "here", pid: 1, sinceMs: 0, capacity: 1 };
+  const performer = performerQueue({
+    ...{ dsn, tls, queue, performer: "host-0123456789ab", leaseMs, about, isRefusalTrusted: false, settleMs: 0, clock },
+    logger: t.world.logger,
+  });
+  const job = await t.submit();
+  const takeIt = async () => {
+    await performer.renew([], { running: 0, isDraining: false }, true, signal);
+    return await performer.take(() => true, false, signal);
+  };
+  const own = await eventually("the job", () => takeIt().catch(() => undefined));
+  expect(String(own.tag)).toBe(String(job.id));
+  await performer.close();
+  await t.crash();
+  const outcome = await eventually("the end", async () => {
+    const found = await t.world.scheduler.statuses([job.id], signal).catch(() => undefined);
+    const status = found?.get(job.id);
+    return status?.type === "ended" && status;
+  });
+  expect(outcome).toMatchObject({
+    outcome: { isOk: false, reason: "Redis has lost the job, and no performer has it" },
+    isInterrupted: true,
+  });
+});
 
 /** Performers that stand still when the server comes back, and have begun what it does not know of. */
 describe.concurrent("a command whose beginning the server has forgotten, and whose performer is silent", () => {
