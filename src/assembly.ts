@@ -19,7 +19,7 @@ import { localLeftovers } from "../adapters/job_files/local_leftovers.ts";
 import { openStores } from "../adapters/job_store/build.ts";
 import type { BartenderMetrics } from "../adapters/metrics/bartender_metrics.ts";
 import { openAttemptCgroups } from "../adapters/scheduler/attempt_cgroups.ts";
-import { buildScheduler } from "../adapters/scheduler/build.ts";
+import { buildScheduler, loadScheduler } from "../adapters/scheduler/build.ts";
 import { commandEnvironment } from "../adapters/scheduler/command_environment.ts";
 import { serviceUser } from "../adapters/ssh/service_user.ts";
 import { sshPool } from "../adapters/ssh/ssh_pool.ts";
@@ -90,7 +90,7 @@ export interface BuiltDestinations {
   /** Runs commands on this machine. */
   readonly runner: CommandRunner;
   /** Builds one more, which is not among `destinations` by that. @throws when its settings cannot be used */
-  open(name: string, settings: DestinationConfig): Destination;
+  open(name: string, settings: DestinationConfig): Promise<Destination>;
   /** Lets go of the adapters of a destination that nobody uses any more. Idempotent. */
   release(destination: Destination): Promise<void>;
   /** Releases all. */
@@ -102,11 +102,11 @@ export interface BuiltDestinations {
  *
  * @param instanceId names the daemon to performers; without it no job can be handed to them
  */
-export function buildDestinations(
+export async function buildDestinations(
   input: Pick<DaemonInput, "config" | "clock" | "logger" | "random" | "variables">,
   instanceId?: string,
   metrics?: BartenderMetrics,
-): BuiltDestinations {
+): Promise<BuiltDestinations> {
   const { config, clock, logger, random, variables } = input;
   const { controlDir, incomingDir, diracDir } = placesOf(config);
   /** What is open, in the order of opening. */
@@ -131,7 +131,8 @@ export function buildDestinations(
   const cgroups = openAttemptCgroups(controlDir);
   logger.debug("How the processes of commands are found", { by: cgroups === undefined ? "mark" : "control group" });
   const surroundings = { controlDir, environment: commands, runner, ssh, dirac, cgroups, clock, logger };
-  const build = (name: string, settings: DestinationConfig): Destination => {
+  const build = async (name: string, settings: DestinationConfig): Promise<Destination> => {
+    await loadScheduler(settings.scheduler.type);
     const builtScheduler = buildScheduler(settings, surroundings);
     const scheduler = metrics?.measureScheduler(name, builtScheduler) ?? builtScheduler;
     open.add(scheduler);
@@ -148,8 +149,10 @@ export function buildDestinations(
   const closeOne = async (part: Closeable): Promise<void> => {
     if (open.delete(part)) await part.close();
   };
+  const destinations = new Map<string, Destination>();
+  for (const [name, settings] of config.destinations) destinations.set(name, await build(name, settings));
   return {
-    destinations: new Map([...config.destinations].map(([name, settings]) => [name, build(name, settings)])),
+    destinations,
     commands,
     runner,
     open: build,
@@ -201,7 +204,7 @@ export async function assemble(
     });
     closers.push(() => opened.close());
     const store = input.metrics?.measureStore(opened) ?? opened;
-    const built = buildDestinations({ ...input, config }, store.instanceId, input.metrics);
+    const built = await buildDestinations({ ...input, config }, store.instanceId, input.metrics);
     closers.push(() => built.close());
     const { destinations } = built;
     const feed = new EventFeed();

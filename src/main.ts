@@ -7,18 +7,14 @@ import { Argument, Command, CommanderError, InvalidArgumentError, Option } from 
 import { type DestinationStream, destination } from "pino";
 import { systemClock } from "../adapters/clock/system_clock.ts";
 import { localCommandRunner } from "../adapters/command_runner/local.ts";
-import { migrateJobStore, openJobStore } from "../adapters/job_store/build.ts";
 import { isJournal, journalLines } from "../adapters/logger/journal_lines.ts";
 import { LOG_LEVELS, type LogLevel } from "../adapters/logger/log_levels.ts";
 import { pinoLogger } from "../adapters/logger/pino_logger.ts";
 import { readableLines } from "../adapters/logger/readable_lines.ts";
-import { buildWriterLock } from "../adapters/writer_lock/build.ts";
 import packageJson from "../package.json" with { type: "json" };
-import { cleanUpNow, previewCleanUp } from "./clean_up_now.ts";
 import { runCheckConfig } from "./cli/check_config.ts";
 import { completionScript, SHELLS, type Shell } from "./cli/completion.ts";
 import { buildConsole, isConsoleFault, tellFault } from "./cli/console.ts";
-import { runDemo } from "./cli/demo.ts";
 import { runGenerateKeys } from "./cli/generate_keys.ts";
 import { runGenerateToken } from "./cli/generate_token.ts";
 import { type CommandIo, EXIT, EXIT_TEXT } from "./cli/io.ts";
@@ -26,24 +22,25 @@ import { runJanitor } from "./cli/janitor.ts";
 import { runLink } from "./cli/link.ts";
 import { MANUAL_PAGES, type ManualPageName, manual } from "./cli/manual.ts";
 import { runMigrate } from "./cli/migrate.ts";
-import { runPerform } from "./cli/perform.ts";
+import { type PerformerInput, runPerform } from "./cli/perform.ts";
 import type { FollowFiles } from "./cli/read_config.ts";
-import { runServe } from "./cli/serve.ts";
+import { type DaemonInput, runServe } from "./cli/serve.ts";
 import { addClientCommands } from "./client_commands.ts";
 import type { Config } from "./config/config.ts";
 import { type Environment, readEnvironment } from "./config/environment.ts";
 import type { DeniedSecrets } from "./config/secret_file.ts";
 import { HELP_STYLE } from "./console/help_style.ts";
-import { startDaemon } from "./daemon.ts";
 import { clientFilesFollower } from "./follow_client_files.ts";
-import { startPerformer } from "./performer.ts";
 import type { Logger } from "./ports/logger.ts";
-import { probeDestinations } from "./probe_destinations.ts";
 import { bundledFile } from "./runtime/bundled_files.ts";
 import { serviceManager } from "./runtime/sd_notify.ts";
 import { runtimeName, selfCommand } from "./runtime/self_command.ts";
 import { onReloadSignal, onStopSignals, onUncaught } from "./runtime/signals.ts";
 
+/*
+ * What only some commands need is loaded by these: a daemon with all its adapters takes longer to load than most commands
+ * take to run.
+ */
 const clock = systemClock();
 const io: CommandIo = {
   stdout: (text) => process.stdout.write(text),
@@ -88,6 +85,7 @@ program
   .action(({ config, dryRun }: { config?: string; dryRun: boolean }) =>
     withEnvironment(async (environment) => {
       const logger = pinoLogger(environment.logLevel satisfies LogLevel, { write: io.stderr });
+      const { cleanUpNow, previewCleanUp } = await import("./clean_up_now.ts");
       const given = { environment, variables: io.env, clock, logger, random: Math.random };
       const options = {
         ...{ config, environment, isDryRun: dryRun, follow: follower(logger) },
@@ -107,6 +105,7 @@ program
     const projectFile = async (name: string): Promise<Uint8Array> =>
       (await bundledFile(`bartender/${name}`)) ?? (await readFile(join(projectDir, name)));
     const options = { keep, selfCommand: selfCommand(import.meta.url), projectFile, clock };
+    const { runDemo } = await import("./cli/demo.ts");
     process.exitCode = await runDemo(options, io);
   });
 
@@ -127,14 +126,16 @@ program
             credentialsDirectory: io.env.CREDENTIALS_DIRECTORY,
             stdout: { write: io.stdout },
             stderr: { write: io.stderr },
-            probe: (checked) =>
-              probeDestinations({
+            async *probe(checked) {
+              const { probeDestinations } = await import("./probe_destinations.ts");
+              yield* probeDestinations({
                 config: checked,
                 clock,
                 logger: pinoLogger("critical", { write: io.stderr }),
                 random: Math.random,
                 variables: process.env,
-              }),
+              });
+            },
           },
         ),
       // Nothing is asked of the database.
@@ -146,9 +147,11 @@ program
   .command("migrate")
   .description("bring the database to the newest version, and take over the jobs of a Python Bartender; serve does too")
   .action(() =>
-    withEnvironment(({ database, logLevel }) => {
+    withEnvironment(async ({ database, logLevel }) => {
       const logger = pinoLogger(logLevel);
-      return runMigrate(
+      const { buildWriterLock } = await import("../adapters/writer_lock/build.ts");
+      const { migrateJobStore } = await import("../adapters/job_store/build.ts");
+      return await runMigrate(
         {
           database,
           lock: () => buildWriterLock(database, { clock, logger }),
@@ -172,7 +175,10 @@ program
     withEnvironment((environment) => {
       const { name, config } = options;
       const logger = pinoLogger(environment.logLevel, { write: io.stderr });
-      const openStore = () => openJobStore(environment.database, { logger, clock, mustBeCurrent: true });
+      const openStore = async () => {
+        const { openJobStore } = await import("../adapters/job_store/build.ts");
+        return await openJobStore(environment.database, { logger, clock, mustBeCurrent: true });
+      };
       return runLink({ ...options, directory, name, config, environment, clock, openStore }, io);
     }),
   );
@@ -314,7 +320,8 @@ async function serve({ config, standby: isStandby }: ServeFlags, environment: En
   });
   const options = {
     ...{ config, isStandby, environment, clock, logger, logLevel, random },
-    ...{ manager, start: startDaemon, follow: follower(logger) },
+    ...{ manager, start: async (input: DaemonInput) => (await import("./daemon.ts")).startDaemon(input) },
+    ...{ follow: follower(logger) },
     ...{ stopRequested, onReload: onReloadSignal },
   };
   const status = await runServe(options, io);
@@ -329,7 +336,8 @@ async function perform({ config, destination }: PerformFlags, environment: Envir
   const insisted = Promise.withResolvers<string>();
   onStopSignals(asked.resolve, insisted.resolve);
   const options = {
-    ...{ config, destinations: destination, environment, clock, logger, random: Math.random, start: startPerformer },
+    ...{ config, destinations: destination, environment, clock, logger, random: Math.random },
+    ...{ start: async (input: PerformerInput) => (await import("./performer.ts")).startPerformer(input) },
     ...{ stopRequested: asked.promise, stopInsisted: insisted.promise, follow: follower(logger) },
   };
   const status = await runPerform(options, io);

@@ -42,7 +42,7 @@ export async function* probeDestinations(
   const elsewhere = new Map(
     [...config.destinations].filter(([name, { scheduler }]) => !HERE.has(scheduler.type) && !isFaulty(name)),
   );
-  const { destinations, commands, close } = buildDestinations({
+  const { destinations, commands, close } = await buildDestinations({
     ...input,
     config: { ...config, destinations: elsewhere },
   });

@@ -74,7 +74,7 @@ export class Reloader {
     const refusals = [...changes.refusals];
     const refuse = (error: unknown): void => void refusals.push(messageOf(error));
     const opened = new Map<string, Destination>();
-    for (const name of [...fresh, ...anew]) this.#open(name, next, opened, refusals);
+    for (const name of [...fresh, ...anew]) await this.#open(name, next, opened, refusals);
     const picker = await loadPicker(next, this.#parts.clock).catch(refuse);
     const showEdge = await this.#parts.prepareEdge(next).catch(refuse);
     // Last, so that as little as possible changes until it is acted on.
@@ -109,11 +109,11 @@ export class Reloader {
     });
   }
 
-  #open(name: string, next: Config, opened: Map<string, Destination>, refusals: string[]): void {
+  async #open(name: string, next: Config, opened: Map<string, Destination>, refusals: string[]): Promise<void> {
     const settings = next.destinations.get(name);
     if (settings === undefined) return;
     try {
-      opened.set(name, this.#parts.built.open(name, settings));
+      opened.set(name, await this.#parts.built.open(name, settings));
     } catch (error) {
       refusals.push(`destinations.${name}: ${messageOf(error)}`);
     }

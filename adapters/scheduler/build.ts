@@ -3,6 +3,7 @@ import type {
   DestinationConfig,
   DiracSchedulerConfig,
   FileSystemConfig,
+  SchedulerConfig,
   SlurmSchedulerConfig,
 } from "../../src/config/config.ts";
 import { assertNever } from "../../src/core/assert_never.ts";
@@ -15,7 +16,6 @@ import { diracScheduler } from "./dirac/dirac.ts";
 import { eagerScheduler } from "./eager.ts";
 import type { LocalProcessOptions } from "./local_processes.ts";
 import { memoryScheduler } from "./memory.ts";
-import { redisScheduler } from "./redis/redis_scheduler.ts";
 import { slurmScheduler } from "./slurm/slurm.ts";
 import { type TakeTurns, turnTaking } from "./turn_taking.ts";
 
@@ -28,11 +28,20 @@ export interface SchedulerSurroundings
   readonly dirac: DiracClients;
 }
 
+/** Loaded only for those who use it: its libraries take longer to load than all else together. */
+let redis: typeof import("./redis/redis_scheduler.ts") | undefined;
+
+/** To be awaited before schedulers of this type are built. */
+export async function loadScheduler(type: SchedulerConfig["type"]): Promise<void> {
+  if (type === "arq") redis ??= await import("./redis/redis_scheduler.ts");
+}
+
 /** Where records go on a host that has none of our directories, below the entry directory. */
 const REMOTE_CONTROL_DIR = ".bartender/attempts";
 
 /**
- * @param config the scheduler with the file system of its destination, which tells where the cluster keeps files
+ * @param config the scheduler, whose type is loaded, with the file system of its destination, which tells where the cluster
+ *   keeps files
  */
 export function buildScheduler(
   { scheduler: config, fileSystem }: Pick<DestinationConfig, "scheduler" | "fileSystem">,
@@ -51,7 +60,8 @@ export function buildScheduler(
       const { clock, logger } = surroundings;
       const { redisDsn: dsn, tls, queue } = config;
       const leaseMs = config.heartbeatTimeoutS * 1000;
-      return redisScheduler({ dsn, tls, queue, leaseMs, isLocal: fileSystem.type === "local", clock, logger });
+      if (redis === undefined) throw new Error("loadScheduler() has not been called");
+      return redis.redisScheduler({ dsn, tls, queue, leaseMs, isLocal: fileSystem.type === "local", clock, logger });
     }
     case "dirac":
       return buildDirac(config, surroundings);

@@ -39,7 +39,12 @@ async function setup(...destinations: readonly string[]) {
   const reloader = new Reloader({
     live,
     built: {
-      ...{ destinations: all, commands: {}, open: build, close: async () => undefined },
+      ...{
+        destinations: all,
+        commands: {},
+        open: async (...of: Parameters<typeof build>) => build(...of),
+        close: async () => undefined,
+      },
       runner: { run: () => Promise.reject(new Error("nothing is run")), close: async () => undefined } as never,
       release: async ({ name }) => void log.push(`released ${name}`),
     },
