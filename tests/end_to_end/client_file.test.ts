@@ -4,7 +4,8 @@ import { join } from "node:path";
 import { spawnDaemon, startDaemon } from "../support/daemon_process.ts";
 import { tempDir } from "../support/temp_dir.ts";
 
-setDefaultTimeout(60_000);
+// Commands that start take seconds each on a busy machine.
+setDefaultTimeout(180_000);
 
 /** Nothing is connected until a job needs it. */
 const CONFIG = `job_root_dir: jobs

@@ -1,4 +1,4 @@
-import { appendFileSync, existsSync, readFileSync } from "node:fs";
+import { appendFileSync, existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import process from "node:process";
 import { setTimeout as wait } from "node:timers/promises";
@@ -22,6 +22,8 @@ export const FAULT_FILE = "fault";
 export const HOLD_FILE = "hold";
 /** Name in the directory of faults: such lines of the calls that have come to wait. */
 export const HELD_FILE = "held";
+/** Name in the directory of faults: the fault whose point a call has come to. */
+export const REACHED_FILE = "reached";
 /** Name in the directory of faults: milliseconds by which the clock is wrong. */
 export const CLOCK_FILE = "clock";
 
@@ -46,6 +48,7 @@ export function withFaults(world: JobWorld, directory: string): JobWorld {
     while (isHeld()) await wait(HOLD_LOOK_MS);
     const [fault, armed] = read(directory, FAULT_FILE).split(" ");
     if (armed !== point) return;
+    writeFileSync(join(directory, REACHED_FILE), `${fault} ${point}`);
     if (fault === "kill") setTimeout(() => process.kill(process.pid, "SIGKILL"), LAST_MS);
     await new Promise(() => {});
   };

@@ -168,6 +168,9 @@ async function openGate(world: FaultWorld, cell: Cell, accounts: readonly Accoun
 }
 
 async function killWhenPromised(world: FaultWorld, accounts: readonly Account[], fault: string): Promise<void> {
-  await eventually(`a promise during "${fault}"`, () => accounts.some(({ promised }) => promised !== undefined));
+  await eventually(
+    `a promise during "${fault}"`,
+    () => world.hasReached(fault) && accounts.some(({ promised }) => promised !== undefined),
+  );
   await world.daemon.stop("SIGKILL");
 }

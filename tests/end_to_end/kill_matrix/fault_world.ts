@@ -3,7 +3,7 @@ import { join, resolve } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import type { FileSystemConfig } from "../../../src/config/config.ts";
 import { type DaemonProcess, startDaemon, zipFile } from "../../support/daemon_process.ts";
-import { CLOCK_FILE, COPIES_FILE, FAULT_FILE } from "../../support/fault_points.ts";
+import { CLOCK_FILE, COPIES_FILE, FAULT_FILE, REACHED_FILE } from "../../support/fault_points.ts";
 import type { PostgresServer } from "../../support/postgres_server.ts";
 import { tempDir } from "../../support/temp_dir.ts";
 import { type LedgerLine, readLedger } from "./ledger.ts";
@@ -48,6 +48,8 @@ export interface FaultWorld extends AsyncDisposable {
   ledger(): readonly LedgerLine[];
   /** Lets the daemon, this one or the next, meet a fault; undefined: none any more. */
   arm(fault: string | undefined): void;
+  /** True when a call has come to the point of this fault since it was armed. */
+  hasReached(fault: string): boolean;
   /** Lets the daemon believe that it is later by so much, or earlier. */
   stepClock(byMs: number): void;
   /** Asks as `user`, again and again while the daemon or its database is away. */
@@ -109,9 +111,12 @@ export async function faultWorld(options: FaultWorldOptions): Promise<FaultWorld
     options,
     ledger: () => (existsSync(ledgerFile) ? readLedger(readFileSync(ledgerFile, "utf8")) : []),
     arm(fault) {
+      rmSync(join(faults, REACHED_FILE), { force: true });
       if (fault === undefined) rmSync(join(faults, FAULT_FILE), { force: true });
       else writeFileSync(join(faults, FAULT_FILE), fault);
     },
+    hasReached: (fault) =>
+      existsSync(join(faults, REACHED_FILE)) && readFileSync(join(faults, REACHED_FILE), "utf8") === fault,
     stepClock: (byMs) => writeFileSync(join(faults, CLOCK_FILE), String(byMs)),
     ask,
     async submit(user, key, work, code) {
