@@ -4,7 +4,7 @@ import { eventually } from "../support/eventually.ts";
 import { GRID_PATIENCE_MS, startGridDaemon } from "../support/grid_daemon.ts";
 
 /** For the computers of the test grid, which run eight at a time. */
-const JOBS = 50;
+const JOBS = 30;
 const PATIENCE_MS = 3 * GRID_PATIENCE_MS;
 
 let server: DiracServer;
