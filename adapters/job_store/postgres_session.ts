@@ -30,6 +30,11 @@ export class PostgresSession implements SqlSession {
     return await this.read(query, params);
   }
 
+  /** The pool gives up what is not answered. */
+  silentMs(): number {
+    return 0;
+  }
+
   close(): Promise<void> {
     return this.#pool.close();
   }

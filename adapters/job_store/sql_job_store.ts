@@ -22,6 +22,9 @@ import type { SqlSession } from "./sql_session.ts";
 import { Submissions } from "./submissions.ts";
 import { decodeTimestamp, encodeTimestamp } from "./timestamp.ts";
 
+/** A disk that takes longer does not work; a busy one takes a second or two at its worst. */
+const SILENCE_MS = 10_000;
+
 export interface SqlJobStoreOptions {
   readonly session: SqlSession;
   readonly queries: JobQueries;
@@ -176,6 +179,10 @@ export class SqlJobStore implements JobStore {
   }
 
   async ping(): Promise<void> {
+    const silentMs = this.#session.silentMs();
+    if (silentMs > SILENCE_MS) {
+      throw new StoreUnavailableError(`The disk of the database has not answered for ${Math.floor(silentMs / 1000)} s`);
+    }
     await this.#session.read(this.#queries.meta, { key: "instance_id" });
   }
 

@@ -15,6 +15,8 @@ export interface SqlSession {
    * @returns what the statement returns, one row per row written
    */
   write<Params, Row>(query: PreparedQuery<Params, Row>, params: Params): Promise<readonly Row[]>;
+  /** For how long writes have been waiting without an answer to any of them, in milliseconds; 0 when none waits. */
+  silentMs(): number;
   /** Finishes the writes asked for, then lets go. Idempotent. */
   close(): Promise<void>;
 }

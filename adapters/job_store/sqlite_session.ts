@@ -40,6 +40,8 @@ export class SqliteSession implements SqlSession {
   #pending: PendingWrite[] = [];
   /** True while something will go on with what is pending. */
   #isUnderWay = false;
+  /** Since when what is under way has not been answered. */
+  #waitingSinceMs: number | undefined;
   /** Since when a lock of another process keeps the writes waiting. */
   #lockedSinceMs: number | undefined;
   #whenIdle: (() => void) | undefined;
@@ -79,6 +81,10 @@ export class SqliteSession implements SqlSession {
     });
   }
 
+  silentMs(): number {
+    return this.#waitingSinceMs === undefined ? 0 : this.#clock.monotonicMs() - this.#waitingSinceMs;
+  }
+
   close(): Promise<void> {
     this.#closed ??= this.#closeOnce();
     return this.#closed;
@@ -102,6 +108,7 @@ export class SqliteSession implements SqlSession {
   #goOn(): void {
     if (this.#isUnderWay) return;
     this.#isUnderWay = true;
+    this.#waitingSinceMs = this.#clock.monotonicMs();
     setImmediate(() => void this.#commit());
   }
 
@@ -114,6 +121,7 @@ export class SqliteSession implements SqlSession {
     // What was asked for since then would not fare better than what could not begin.
     settle(this.#pending.splice(0, isBegun ? batch.length : this.#pending.length), answer);
     this.#isUnderWay = false;
+    this.#waitingSinceMs = undefined;
     if (this.#pending.length > 0) this.#goOn();
     else this.#whenIdle?.();
   }

@@ -134,7 +134,11 @@ export interface JobStore {
   remove(id: JobId): Promise<void>;
   /** All lines of a job, oldest first. */
   history(id: JobId): Promise<readonly HistoryEntry[]>;
-  /** Resolves when the store answers. */
+  /**
+   * Resolves when the store answers.
+   *
+   * @throws {StoreUnavailableError} when it does not, or has not taken what is to be written for some seconds
+   */
   ping(): Promise<void>;
   /** Finishes pending writes, then lets go. Idempotent. */
   close(): Promise<void>;

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { type DaemonProcessOptions, startDaemon } from "../support/daemon_process.ts";
+import { eventually } from "../support/eventually.ts";
 import { noPowerCutDiskBecause, powerCutDisk } from "../support/power_cut_disk.ts";
 import { tempDir } from "../support/temp_dir.ts";
 
@@ -38,9 +39,12 @@ destinations: {local: {scheduler: {type: memory, slots: 1}, filesystem: {type: l
           expect(await get(`/api/job/${first}`)).toBe(200);
           expect(await get("/api/job/")).toBe(200);
         }
+        // Whoever shares out requests learns that this daemon takes no jobs now.
+        if (runtime === "bun") await eventually("the word", async () => (await get("/api/ready")) === 503);
         expect(isAnswered).toBe(false);
         await frozen.thaw();
         expect((await submitted).headers.get("location")).toEndWith(`/api/job/${first + 1}`);
+        expect(await get("/api/ready")).toBe(200);
       } finally {
         await daemon.call("DELETE", `/api/job/${first}`);
       }

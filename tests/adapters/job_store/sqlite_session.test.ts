@@ -60,6 +60,35 @@ function setup(writer = IN_PLACE) {
   };
 }
 
+test("for how long a disk has been silent is told, from the last write that it answered", async () => {
+  const gates: (() => void)[] = [];
+  await using world = setup((database) => {
+    const writer = writerInPlace(database);
+    return {
+      ...writer,
+      async run(batch) {
+        await new Promise<void>((resolve) => gates.push(resolve));
+        return await writer.run(batch);
+      },
+    };
+  });
+  const { session, clock } = world;
+  expect(session.silentMs()).toBe(0);
+  const first = world.note(1);
+  await settle();
+  await clock.advance(3_000);
+  const second = world.note(2);
+  expect(session.silentMs()).toBe(3_000);
+  gates.shift()?.();
+  await first;
+  await settle();
+  await clock.advance(1_000);
+  expect(session.silentMs()).toBe(1_000);
+  gates.shift()?.();
+  await second;
+  expect(session.silentMs()).toBe(0);
+});
+
 describe.each([
   ["in place", IN_PLACE],
   ["on a thread", ON_A_THREAD],
