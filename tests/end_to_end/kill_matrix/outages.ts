@@ -20,7 +20,13 @@ export async function dieWithoutDatabase(world: FaultWorld, server: PostgresServ
   // Told when all are over.
   lived.catch(() => {});
   const count = (wanted: "start" | "end") => world.ledger().filter(({ what }) => what === wanted).length;
-  await eventually("full slots", () => accounts.length === lives.length && count("start") === 2);
+  // Commands may run for a moment before that is saved.
+  const saved = async (): Promise<number> => {
+    const states = accounts.map(async ({ id, user }) => (await world.ask(user, "GET", `/api/job/${id}`)).body);
+    return (await Promise.all(states)).filter((body) => (body as { readonly state: string }).state === "running")
+      .length;
+  };
+  await eventually("full slots", async () => accounts.length === lives.length && (await saved()) === 2);
 
   await server.stop();
   await dieAndRecover(world, server);
