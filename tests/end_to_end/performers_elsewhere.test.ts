@@ -205,7 +205,7 @@ describe.skipIf(!mayHideDirectories())("a performer that does not see the job di
     await server.kill();
     finish(directory);
     await eventually("a try to send", () => existsSync(join(directory, "returncode")));
-    expect((await daemon.job(id)).state).toBe("running");
+    await daemon.until(id, "running");
     await server.start();
     await expectResult(world, id);
   });

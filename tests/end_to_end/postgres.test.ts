@@ -104,7 +104,7 @@ describe("the daemon on PostgreSQL", () => {
     await server.start();
     expect(await end(daemon, during)).toEqual(OK);
     expect(await daemon.text(`/api/job/${during}/stdout`)).toBe("started\ndone\n");
-    expect((await daemon.job(after)).state).toBe("running");
+    await daemon.until(after, "running");
     writeFileSync(join(daemon.directory, `jobs/${after}/open`), "");
     expect(await end(daemon, after)).toEqual(OK);
     const id = await daemon.submitOk("wc", { "README.md": "" });
