@@ -55,6 +55,8 @@ interface Attempt {
   readonly directory: string;
   /** False when an earlier daemon started it, or its end will not be told for another reason. */
   isChild: boolean;
+  /** True for a child that was gone already when it was looked for last. */
+  wasGone: boolean;
   /** Of an adopted process; a child keeps its pid until it is collected. */
   startTicks: number | undefined;
   /** False when the number of its process group may have been given to a stranger. */
@@ -70,11 +72,14 @@ interface Attempt {
 
 /** Processes of an earlier daemon do not tell when they end. */
 const POLL_MS = 500;
+/** Children do, but the runtime was seen to lose the news; by the second look it must have been told. */
+const CHILD_POLL_MS = 10_000;
 /** The start of no process. */
 const NOT_THERE = -1;
 /** What is so of most attempts. */
 const USUAL = {
   isChild: false,
+  wasGone: false,
   startTicks: undefined,
   isGroupOurs: true,
   isLost: false,
@@ -87,6 +92,7 @@ export function attemptWatcher(options: WatcherOptions): AttemptWatcher {
   const attempts = new Map<string, Attempt>();
   const endings = new Map<string, Ending>();
   let stopPoll: (() => void) | undefined;
+  let stopChildPoll: (() => void) | undefined;
   let isClosed = false;
 
   function add(found: Omit<Attempt, "exitSignal" | "ending" | "stopDeadline">, ageMs: number): Attempt {
@@ -105,6 +111,10 @@ export function attemptWatcher(options: WatcherOptions): AttemptWatcher {
   function remove(attempt: Attempt): void {
     attempt.stopDeadline();
     attempts.delete(attempt.tag);
+    if (attempts.size === 0) {
+      stopChildPoll?.();
+      stopChildPoll = undefined;
+    }
   }
 
   function conclude(attempt: Attempt, status: EndedStatus): void {
@@ -113,7 +123,7 @@ export function attemptWatcher(options: WatcherOptions): AttemptWatcher {
   }
 
   function onEnd(attempt: Attempt, end: ChildEnd): void {
-    if (isClosed) {
+    if (isClosed || attempts.get(attempt.tag) !== attempt) {
       return;
     }
     if (end.type === "lost") {
@@ -136,10 +146,14 @@ export function attemptWatcher(options: WatcherOptions): AttemptWatcher {
     }
   }
 
-  /** The script is gone: its record says how the command ended, or that another script runs the attempt. */
-  function reconsider(attempt: Attempt): void {
+  /**
+   * The script is gone: its record says how the command ended, or that another script runs the attempt.
+   *
+   * @param isPidOurs false when its number may have been given to a stranger meanwhile
+   */
+  function reconsider(attempt: Attempt, isPidOurs = true): void {
     remove(attempt);
-    const status = inspect(attempt.tag, attempt.pid) ?? neverBegan(attempt);
+    const status = inspect(attempt.tag, isPidOurs ? attempt.pid : undefined) ?? neverBegan(attempt);
     if (status.type === "ended") {
       options.onEnded(attempt.tag, status);
     }
@@ -196,6 +210,24 @@ export function attemptWatcher(options: WatcherOptions): AttemptWatcher {
       }
       if ([...attempts.values()].some(isAdopted)) {
         poll();
+      }
+    });
+  }
+
+  function pollChildren(): void {
+    stopChildPoll ??= clock.after(CHILD_POLL_MS, () => {
+      stopChildPoll = undefined;
+      const children = [...attempts.values()].filter(({ isChild, ending }) => isChild && ending === undefined);
+      for (const child of children) {
+        const isGone = table.read(child.pid) === undefined || !table.isMarked(child.pid, child.tag);
+        if (isGone && child.wasGone) {
+          logger.warn("The runtime has not told the end of a command", { tag: child.tag, pid: child.pid });
+          reconsider(child, false);
+        }
+        child.wasGone = isGone;
+      }
+      if (attempts.size > 0) {
+        pollChildren();
       }
     });
   }
@@ -273,6 +305,7 @@ export function attemptWatcher(options: WatcherOptions): AttemptWatcher {
     watch(tag, directory, child) {
       const attempt = add({ ...USUAL, tag, pid: child.pid, directory, isChild: true }, 0);
       void child.ended.then((end) => onEnd(attempt, end));
+      pollChildren();
     },
     inspect(tag) {
       const attempt = attempts.get(tag);
@@ -295,6 +328,7 @@ export function attemptWatcher(options: WatcherOptions): AttemptWatcher {
     close() {
       isClosed = true;
       stopPoll?.();
+      stopChildPoll?.();
       for (const attempt of attempts.values()) {
         attempt.stopDeadline();
       }

@@ -1,11 +1,19 @@
 import { expect, setDefaultTimeout, test } from "bun:test";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { systemClock } from "../../../adapters/clock/system_clock.ts";
 import { idOfAttempt } from "../../../adapters/scheduler/attempt_id.ts";
 import { memoryScheduler } from "../../../adapters/scheduler/memory.ts";
 import { processTable } from "../../../adapters/scheduler/process_table.ts";
-import { type Child, type Program, type Spawner, spawnerThread } from "../../../adapters/scheduler/spawner.ts";
+import {
+  type Child,
+  type ChildEnd,
+  type Program,
+  type Spawner,
+  spawnerThread,
+} from "../../../adapters/scheduler/spawner.ts";
 import { SchedulerUnavailableError } from "../../../src/core/errors.ts";
 import type { SchedulerStatus } from "../../../src/core/job.ts";
+import type { Clock } from "../../../src/ports/clock.ts";
 import { freshTag, jobIn, signal, untilEnded } from "../../conformance/scheduler_world.ts";
 import { eventually } from "../../support/eventually.ts";
 import { openLocalWorld } from "../../support/local_world.ts";
@@ -125,6 +133,36 @@ test("a command is followed to its end whose thread has ended by a fault", async
   // Nobody asks.
   await eventually("the end", () => ends.length > 0);
   expect(ends).toMatchObject([{ outcome: { returnCode: 3 } }]);
+});
+
+/** A clock by which everything is due sooner. */
+const hurried = (clock: Clock): Clock => ({ ...clock, after: (delayMs, run) => clock.after(delayMs / 20, run) });
+
+test("a command is followed to its end though the runtime never tells that, and a living one is let be", async () => {
+  const inner = spawnerThread(recordingLogger());
+  const late: PromiseWithResolvers<ChildEnd>[] = [];
+  const spawner: Spawner = {
+    async spawn(one) {
+      const news = Promise.withResolvers<ChildEnd>();
+      late.push(news);
+      return { ...(await inner.spawn(one)), ended: news.promise };
+    },
+    close: () => inner.close(),
+  };
+  const options = { spawner, clock: hurried(systemClock()) };
+  await using local = openLocalWorld((given) => memoryScheduler({ ...given, slots: 3 }), options);
+  const directory = await local.makeDirectory();
+  const ends: SchedulerStatus[] = [];
+  local.scheduler.listen?.((_, status) => status.type === "ended" && ends.push(status));
+  const livingId = await local.scheduler.submit(jobIn(await local.makeDirectory(), "sleep 300"), freshTag(), signal);
+  await local.scheduler.submit(jobIn(directory, "exit 3"), freshTag(), signal);
+  // Nobody asks.
+  await eventually("the end", () => ends.length > 0);
+  late[1]?.resolve({ type: "exited", status: 0, signal: null });
+  await Bun.sleep(0);
+  expect(ends).toMatchObject([{ outcome: { returnCode: 3 } }]);
+  expect(local.logger.lines.filter(({ level }) => level === "warn")).toHaveLength(1);
+  await local.scheduler.cancel(livingId, signal);
 });
 
 test("an attempt that is being started is started once, whoever asks", async () => {
