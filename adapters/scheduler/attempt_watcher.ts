@@ -9,6 +9,7 @@ import { type AttemptFiles, writeReturnCode } from "./attempt_files.ts";
 import { type Ending, endProcesses, type LastSignal } from "./end_processes.ts";
 import { examineAttempt } from "./examine_attempt.ts";
 import { afterLong } from "./long_timer.ts";
+import { lostChildren } from "./lost_children.ts";
 import { outcomeOf } from "./outcome_of.ts";
 import type { ProcessTable } from "./process_table.ts";
 import type { Child, ChildEnd } from "./spawner.ts";
@@ -55,8 +56,6 @@ interface Attempt {
   readonly directory: string;
   /** False when an earlier daemon started it, or its end will not be told for another reason. */
   isChild: boolean;
-  /** True for a child that was gone already when it was looked for last. */
-  wasGone: boolean;
   /** Of an adopted process; a child keeps its pid until it is collected. */
   startTicks: number | undefined;
   /** False when the number of its process group may have been given to a stranger. */
@@ -72,14 +71,11 @@ interface Attempt {
 
 /** Processes of an earlier daemon do not tell when they end. */
 const POLL_MS = 500;
-/** Children do, but the runtime was seen to lose the news; by the second look it must have been told. */
-const CHILD_POLL_MS = 10_000;
 /** The start of no process. */
 const NOT_THERE = -1;
 /** What is so of most attempts. */
 const USUAL = {
   isChild: false,
-  wasGone: false,
   startTicks: undefined,
   isGroupOurs: true,
   isLost: false,
@@ -92,8 +88,24 @@ export function attemptWatcher(options: WatcherOptions): AttemptWatcher {
   const attempts = new Map<string, Attempt>();
   const endings = new Map<string, Ending>();
   let stopPoll: (() => void) | undefined;
-  let stopChildPoll: (() => void) | undefined;
   let isClosed = false;
+  const children = lostChildren<Attempt>(
+    clock,
+    ({ tag, pid, ending }) => ending === undefined && isGone(pid, tag),
+    (attempt) => {
+      logger.warn("The runtime has not told the end of a command", { tag: attempt.tag, pid: attempt.pid });
+      reconsider(attempt, false);
+    },
+  );
+
+  function isGone(pid: number, tag: string): boolean {
+    try {
+      return table.read(pid) === undefined || !table.isMarked(pid, tag);
+    } catch (error) {
+      logger.warn("Could not look after a process", { tag, pid, reason: messageOf(error) });
+      return false;
+    }
+  }
 
   function add(found: Omit<Attempt, "exitSignal" | "ending" | "stopDeadline">, ageMs: number): Attempt {
     const added: Attempt = { ...found, exitSignal: undefined, ending: undefined, stopDeadline: () => {} };
@@ -111,10 +123,7 @@ export function attemptWatcher(options: WatcherOptions): AttemptWatcher {
   function remove(attempt: Attempt): void {
     attempt.stopDeadline();
     attempts.delete(attempt.tag);
-    if (attempts.size === 0) {
-      stopChildPoll?.();
-      stopChildPoll = undefined;
-    }
+    children.leave(attempt);
   }
 
   function conclude(attempt: Attempt, status: EndedStatus): void {
@@ -127,6 +136,7 @@ export function attemptWatcher(options: WatcherOptions): AttemptWatcher {
       return;
     }
     if (end.type === "lost") {
+      children.leave(attempt);
       attempt.isChild = false;
       attempt.startTicks = table.read(attempt.pid)?.startTicks ?? NOT_THERE;
       poll();
@@ -214,24 +224,6 @@ export function attemptWatcher(options: WatcherOptions): AttemptWatcher {
     });
   }
 
-  function pollChildren(): void {
-    stopChildPoll ??= clock.after(CHILD_POLL_MS, () => {
-      stopChildPoll = undefined;
-      const children = [...attempts.values()].filter(({ isChild, ending }) => isChild && ending === undefined);
-      for (const child of children) {
-        const isGone = table.read(child.pid) === undefined || !table.isMarked(child.pid, child.tag);
-        if (isGone && child.wasGone) {
-          logger.warn("The runtime has not told the end of a command", { tag: child.tag, pid: child.pid });
-          reconsider(child, false);
-        }
-        child.wasGone = isGone;
-      }
-      if (attempts.size > 0) {
-        pollChildren();
-      }
-    });
-  }
-
   function noticeEnd(attempt: Attempt): void {
     if (isAdopted(attempt) && table.read(attempt.pid)?.startTicks !== attempt.startTicks) {
       reconsider(attempt);
@@ -305,7 +297,7 @@ export function attemptWatcher(options: WatcherOptions): AttemptWatcher {
     watch(tag, directory, child) {
       const attempt = add({ ...USUAL, tag, pid: child.pid, directory, isChild: true }, 0);
       void child.ended.then((end) => onEnd(attempt, end));
-      pollChildren();
+      children.watch(attempt);
     },
     inspect(tag) {
       const attempt = attempts.get(tag);
@@ -328,7 +320,7 @@ export function attemptWatcher(options: WatcherOptions): AttemptWatcher {
     close() {
       isClosed = true;
       stopPoll?.();
-      stopChildPoll?.();
+      children.close();
       for (const attempt of attempts.values()) {
         attempt.stopDeadline();
       }
