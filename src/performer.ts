@@ -11,6 +11,7 @@ import { diracClients } from "../adapters/dirac/dirac_clients.ts";
 import { diracEnvironment } from "../adapters/dirac/dirac_environment.ts";
 import { openAttemptCgroups } from "../adapters/scheduler/attempt_cgroups.ts";
 import { commandEnvironment } from "../adapters/scheduler/command_environment.ts";
+import { directSpawner } from "../adapters/scheduler/direct_spawner.ts";
 import { memoryScheduler } from "../adapters/scheduler/memory.ts";
 import { processTable } from "../adapters/scheduler/process_table.ts";
 import { endingLeftovers } from "../adapters/scheduler/redis/end_leftovers.ts";
@@ -147,6 +148,8 @@ async function worldOf(
     slots: scheduler.maxJobs,
     timeoutS: scheduler.jobTimeoutS,
     killGraceMs,
+    // Nobody waits for an answer of a performer, and a thread would cost a fifth of its processor time.
+    spawner: directSpawner(),
     clock,
     logger,
   });

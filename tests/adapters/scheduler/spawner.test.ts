@@ -2,6 +2,7 @@ import { expect, setDefaultTimeout, test } from "bun:test";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { systemClock } from "../../../adapters/clock/system_clock.ts";
 import { idOfAttempt } from "../../../adapters/scheduler/attempt_id.ts";
+import { directSpawner } from "../../../adapters/scheduler/direct_spawner.ts";
 import { memoryScheduler } from "../../../adapters/scheduler/memory.ts";
 import { processTable } from "../../../adapters/scheduler/process_table.ts";
 import {
@@ -59,22 +60,34 @@ function gatedWorld() {
   return { ...gate, local, [Symbol.asyncDispose]: () => local[Symbol.asyncDispose]() };
 }
 
-test("the end of a process is told with its status or its signal", async () => {
-  using here = world();
-  const children = await Promise.all(["exit 7", "kill -9 $$"].map((command) => here.spawner.spawn(shell(command))));
+const spawners: readonly (readonly [string, () => Spawner])[] = [
+  ["on a thread of its own", () => spawnerThread(recordingLogger())],
+  ["on the calling thread", directSpawner],
+];
+
+test.each(spawners)("the end of a process is told with its status or its signal: %s", async (_, make) => {
+  const spawner = make();
+  const children = await Promise.all(["exit 7", "kill -9 $$"].map((command) => spawner.spawn(shell(command))));
   expect(await Promise.all(children.map(({ ended }) => ended))).toEqual([
     { type: "exited", status: 7, signal: null },
     { type: "exited", status: null, signal: "SIGKILL" },
   ]);
+  spawner.close();
+  await expect(spawner.spawn(shell("exit 0"))).rejects.toThrow("closed");
 });
 
-test.each([
-  ["no such program", program("/no/such/program"), "ENOENT"],
-  ["no such directory", program("/bin/sh", [], "/no/such/directory"), "ENOENT"],
-  ["too long an argument", shell(`: ${"x".repeat(200_000)}`), "E2BIG"],
-])("what cannot be started is told with the code of the system: %s", async (_, wrong, code) => {
-  using here = world();
-  await expect(here.spawner.spawn(wrong)).rejects.toMatchObject({ code });
+test.each(
+  (
+    [
+      ["no such program", program("/no/such/program"), "ENOENT"],
+      ["no such directory", program("/bin/sh", [], "/no/such/directory"), "ENOENT"],
+      ["too long an argument", shell(`: ${"x".repeat(200_000)}`), "E2BIG"],
+    ] as const
+  ).flatMap(([what, wrong, code]) => spawners.map(([where, make]) => [what, where, make, wrong, code] as const)),
+)("what cannot be started is told with the code of the system: %s, %s", async (_, __, make, wrong, code) => {
+  const spawner = make();
+  await expect(spawner.spawn(wrong)).rejects.toMatchObject({ code });
+  spawner.close();
 });
 
 test("when the thread ends by a fault, starts fail, ends are lost, and another thread goes on", async () => {
