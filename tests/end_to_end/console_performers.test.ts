@@ -73,7 +73,7 @@ destinations:
   expect(next.child.exitCode).toBeNull();
 });
 
-test("an administrator is told which performer has a job and which host has had it", async () => {
+test("an administrator is told which performer has a job and which host has had it, and each performer logs its jobs", async () => {
   await using redis = await startRedis();
   await using daemon = await startDaemon({
     config: `job_root_dir: jobs
@@ -112,4 +112,14 @@ destinations:
   expect(await say("why", `${lost}`)).toContain(`It failed on host ${hostname()}: The performer was lost`);
   expect(await say("job", `${good}`)).toMatch(new RegExp(`\\nhost +${hostname()}\\n`));
   expect(await say("events")).toContain(`job ${good} finished on far, host ${hostname()} (waits, `);
+
+  const told = two
+    .output()
+    .split("\n")
+    .filter((line) => line.includes("The job has ended"));
+  const directory = join(daemon.directory, "jobs", String(good));
+  expect(told.map((line): unknown => JSON.parse(line))).toMatchObject([
+    { level: "info", job: good, destination: "far", application: "waits", directory, state: "ok", returnCode: 0 },
+  ]);
+  expect(two.output()).not.toContain("hunter2");
 });
