@@ -112,6 +112,9 @@ destinations:
   expect(await say("why", `${lost}`)).toContain(`It failed on host ${hostname()}: The performer was lost`);
   expect(await say("job", `${good}`)).toMatch(new RegExp(`\\nhost +${hostname()}\\n`));
   expect(await say("events")).toContain(`job ${good} finished on far, host ${hostname()} (waits, `);
+  expect(daemon.log()).toContain(
+    `"destination":"far","performer":"${nameOf(one)}","host":"${hostname()}","attempts":1`,
+  );
 
   const told = two
     .output()
