@@ -259,6 +259,11 @@ export function performerActor(world: PerformerWorld): ActorFactory<PerformerMes
           case "drain":
             drained = message.drained;
             queue.release();
+            if (attempts.size > 0) {
+              ctx.logger.info("The performer waits for these jobs", { tags: [...attempts.keys()] });
+              // Administrators see at once that it takes no more.
+              renew();
+            }
             return leaveWhenDrained();
           case "end_all":
             return sendAll({ type: "interrupt", reason: message.reason });
