@@ -133,7 +133,7 @@ export async function buildDestinations(
   const surroundings = { controlDir, environment: commands, runner, ssh, dirac, cgroups, clock, logger };
   const build = async (name: string, settings: DestinationConfig): Promise<Destination> => {
     await loadScheduler(settings.scheduler.type);
-    const builtScheduler = buildScheduler(settings, surroundings);
+    const builtScheduler = buildScheduler(settings, { ...surroundings, logger: logger.child({ destination: name }) });
     const scheduler = metrics?.measureScheduler(name, builtScheduler) ?? builtScheduler;
     open.add(scheduler);
     const onCopied = metrics?.staged.bind(metrics, name);

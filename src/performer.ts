@@ -103,20 +103,17 @@ export async function startPerformer(input: PerformerInput): Promise<RunningPerf
 async function worldOf(
   name: string,
   { scheduler, fileSystem, rules }: DestinationConfig,
-  { config, stateDir, variables, clock, logger, settleMs }: PerformerInput,
+  { config, stateDir, variables, clock, logger: common, settleMs }: PerformerInput,
   ssh: SshPool,
   closers: (() => Promise<void>)[],
 ): Promise<PerformerWorld> {
+  const logger = common.child({ destination: name });
   if (scheduler.type !== "arq") throw new TypeError(`Destination ${name} has no queue`);
   const host = hostname();
   const states = stateDir ?? join(placesOf(config).privateDir, "performers", host);
   const home = await openPerformerHome(join(states, encodeURIComponent(name)), host);
   closers.push(() => home.release());
-  logger.info("The performer has its place", {
-    destination: name,
-    performer: home.performer,
-    directory: home.directory,
-  });
+  logger.info("The performer has its place", { performer: home.performer, directory: home.directory });
   const copiesDir = join(placesOf(config).privateDir, "copies", home.performer);
   const here = localCommandRunner({ clock, logger });
   const dirac = diracClients({
