@@ -3,7 +3,7 @@ import type { Clock } from "../../src/ports/clock.ts";
 /** By the second look an end must have been told. */
 const LOOK_MS = 10_000;
 
-/** Finds the children whose end is never told: runtimes have been seen to lose such news. */
+/** Finds the children whose end is never told: Bun loses such news now and then (oven-sh/bun#43697). */
 export interface LostChildren<T> {
   watch(child: T): void;
   /** Its end is known, or of no interest any more. Idempotent. */
