@@ -22,10 +22,10 @@ import { serviceUser } from "../adapters/ssh/service_user.ts";
 import { type SshPool, sshPool } from "../adapters/ssh/ssh_pool.ts";
 import { buildWorkplace } from "../adapters/workplace/build.ts";
 import packageJson from "../package.json" with { type: "json" };
-import { placesOf } from "./assembly.ts";
 import type { PerformerInput, RunningPerformer } from "./cli/perform.ts";
 import type { DestinationConfig } from "./config/config.ts";
 import { BartenderError } from "./core/errors.ts";
+import { placesOf } from "./places.ts";
 import { selfCommand } from "./runtime/self_command.ts";
 
 /** Time between SIGTERM and SIGKILL; no more than a third of the lease, so that all is over before that is. */
