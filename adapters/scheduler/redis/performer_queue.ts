@@ -110,6 +110,7 @@ export function performerQueue(options: PerformerQueueOptions): AttemptQueue {
   const begunBy = keys.begunBy(performer);
   /** The life of the server that took the last renewal. */
   let known = { life: "", sinceMs: 0 };
+  const rememberedMs = Math.max(REMEMBERED_MS, leaseMs);
   /** The oldest first. */
   const toldEnds = new Map<AttemptTag, { readonly end: AttemptEnd; readonly atMs: number }>();
   /** Since when the server has refused to renew the lease, time and again. */
@@ -130,6 +131,12 @@ export function performerQueue(options: PerformerQueueOptions): AttemptQueue {
   };
   /** What cannot be understood will not be by asking again. */
   const ownAttempt = async (tag: string, text: string, signal: AbortSignal): Promise<OwnAttempt | "over"> => {
+    const told = toldEnds.get(tag as AttemptTag);
+    if (told !== undefined) {
+      // A server that had lost it was told at the same time that it runs here.
+      await ended(tag as AttemptTag, told.end, signal);
+      return "over";
+    }
     try {
       const { directory, command, application, submitter } = decodeAttempt(text);
       return { tag: tag as AttemptTag, job: { directory, command, application, submitter, resources: {} } };
@@ -147,7 +154,7 @@ export function performerQueue(options: PerformerQueueOptions): AttemptQueue {
     await told;
     toldEnds.set(tag, { end, atMs: clock.monotonicMs() });
     for (const [other, { atMs }] of toldEnds) {
-      if (clock.monotonicMs() - atMs < REMEMBERED_MS) break;
+      if (clock.monotonicMs() - atMs < rememberedMs) break;
       toldEnds.delete(other);
     }
   };
@@ -209,7 +216,10 @@ export function performerQueue(options: PerformerQueueOptions): AttemptQueue {
         refusedSinceMs = undefined;
         // While the lease lasts nobody else ends an attempt, so that the server must have lost it.
         if (!isUnbroken) return { cancelled, lost: [...lost, ...unknown], unclaimed };
-        for (const own of held.filter(({ tag }) => unknown.includes(tag))) await restore(own, signal);
+        for (const own of held) {
+          // Of one whose end was told meanwhile the daemon may have let it go.
+          if (unknown.includes(own.tag) && !toldEnds.has(own.tag)) await restore(own, signal);
+        }
         return { cancelled, lost, unclaimed };
       } catch (error) {
         const { byItselfMs, refusedMs } = connection.downAtMs();
@@ -254,7 +264,10 @@ export function performerQueue(options: PerformerQueueOptions): AttemptQueue {
 
 type RenewAnswer = readonly [string, ...(readonly AttemptTag[])[]];
 
-/** A server that writes to its disk every second has forgotten no more than the last seconds. */
+/**
+ * For how long ends are remembered that were told, at least; also until the next renewal. A server that writes to its disk
+ * every second has forgotten no more than the last seconds.
+ */
 const REMEMBERED_MS = 60_000;
 
 /** What goes through Redis at a time. */
