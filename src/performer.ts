@@ -175,6 +175,9 @@ async function worldOf(
   closers.push(() => queue.close());
   const life = lifeFiles(home.directory);
   if (home.records().length === 0) life.clear();
+  // What an earlier life was about to start, it has started by now, or we do.
+  for (const tag of life.starts()) life.forgetStart(tag);
+  let untilMs = 0;
   if (life.isAvailable) {
     const stopGuard = keepGuard([home.directory, String(process.pid), String(killGraceMs)], { clock, logger });
     closers.push(async () => stopGuard());
@@ -188,8 +191,16 @@ async function worldOf(
     endingMs: killGraceMs + leaseMs * SPARE_PART,
     records: async () => home.records(),
     mayLiveFor(ms) {
-      if (life.isAvailable) life.setUntilMs(life.nowMs() + ms + leaseMs * GUARD_PART);
+      if (!life.isAvailable) return;
+      untilMs = life.nowMs() + ms + leaseMs * GUARD_PART;
+      life.setUntilMs(untilMs);
     },
+    mayStart(tag) {
+      if (!life.isAvailable) return true;
+      life.noteStart(tag);
+      return life.nowMs() < untilMs;
+    },
+    startIsOver: (tag) => life.forgetStart(tag),
     wasEndedForUs: (tag) => life.wasEnded(tag),
   };
 }
