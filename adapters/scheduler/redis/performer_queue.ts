@@ -57,6 +57,9 @@ export interface PerformerQueueOptions extends Omit<RedisConnectionOptions, "nam
 const DEFAULT_SETTLE_MS = 5_000;
 const SETTLE_LOOK_MS = 500;
 
+/** What was told so long ago is on the disk of a server that writes to it every second, as a part of the time to settle. */
+const LASTING_PART = 0.5;
+
 /** How long one question for work lasts, in seconds. */
 const WAIT_FOR_WORK_S = 2;
 
@@ -113,6 +116,11 @@ export function performerQueue(options: PerformerQueueOptions): AttemptQueue {
   const rememberedMs = Math.max(REMEMBERED_MS, leaseMs);
   /** The oldest first. */
   const toldEnds = new Map<AttemptTag, { readonly end: AttemptEnd; readonly atMs: number }>();
+  /**
+   * Nothing is begun by a lease that a server which is killed could forget: when it came back, nobody would wait to hear
+   * what has begun here.
+   */
+  let leaseLastsFromMs = Number.NEGATIVE_INFINITY;
   /** Since when the server has refused to renew the lease, time and again. */
   let refusedSinceMs: number | undefined;
   let isClosed = false;
@@ -176,6 +184,11 @@ export function performerQueue(options: PerformerQueueOptions): AttemptQueue {
       if (isClosed || !connection.client.isReady) {
         throw new SchedulerUnavailableError(connection.absence()?.reason ?? "There is no connection to Redis yet");
       }
+      const newMs = leaseLastsFromMs - clock.monotonicMs();
+      if (newMs > 0) {
+        await new Promise<void>((resolve) => clock.after(Math.min(newMs, SETTLE_LOOK_MS), resolve));
+        return undefined;
+      }
       const delivery = await deliveries.next(signal);
       if (delivery === undefined) return undefined;
       const { tag } = delivery;
@@ -208,7 +221,8 @@ export function performerQueue(options: PerformerQueueOptions): AttemptQueue {
         const answer = await connection.ask(signal, (client) =>
           runScript(client, RENEW, [keys.leases, keys.performers, begunBy, keys.heard], values),
         );
-        const [life, cancelled = [], lost = [], unknown = [], unclaimed = []] = answer as RenewAnswer;
+        const [life, isNew, cancelled = [], lost = [], unknown = [], unclaimed = []] = answer as RenewAnswer;
+        if (isNew === 1) leaseLastsFromMs = clock.monotonicMs() + settleMs * LASTING_PART;
         if (life !== known.life) {
           await tellAgain(signal);
           known = { life, sinceMs: clock.monotonicMs() };
@@ -262,7 +276,7 @@ export function performerQueue(options: PerformerQueueOptions): AttemptQueue {
   };
 }
 
-type RenewAnswer = readonly [string, ...(readonly AttemptTag[])[]];
+type RenewAnswer = readonly [string, number, ...(readonly AttemptTag[])[]];
 
 /**
  * For how long ends are remembered that were told, at least; also until the next renewal. A server that writes to its disk

@@ -3,6 +3,7 @@ import { performerQueue } from "../../../../adapters/scheduler/redis/performer_q
 import { queueKeys } from "../../../../adapters/scheduler/redis/queue_keys.ts";
 import type { SchedulerJobId } from "../../../../src/core/ids.ts";
 import type { AttemptEnd, OwnAttempt } from "../../../../src/ports/attempt_queue.ts";
+import type { Clock } from "../../../../src/ports/clock.ts";
 import { freshTag, jobIn, signal } from "../../../conformance/scheduler_world.ts";
 import { eventually } from "../../../support/eventually.ts";
 import { type RedisServer, startRedis } from "../../../support/redis_server.ts";
@@ -14,12 +15,14 @@ const PERFORMER = "host-0123456789ab";
 const GOOD: AttemptEnd = { type: "ended", outcome: { isOk: true, returnCode: 0, reason: null } };
 
 /** A daemon and a performer whose every step is the test's. */
-async function setup(server: RedisServer) {
+async function setup(server: RedisServer, settleMs = 0) {
   const world = openRedisWorld(server);
-  const { dsn, tls, queue, leaseMs, clock, logger } = world.options;
+  const { dsn, tls, queue, leaseMs, logger } = world.options;
+  let laterMs = 0;
+  const clock: Clock = { ...world.options.clock, monotonicMs: () => performance.now() + laterMs };
   const about = { release: "1", destination: "far", host: "here", pid: 1, sinceMs: 0, capacity: 1 };
   const performer = performerQueue({
-    ...{ dsn, tls, queue, performer: PERFORMER, leaseMs, about, isRefusalTrusted: false, settleMs: 0, clock, logger },
+    ...{ dsn, tls, queue, performer: PERFORMER, leaseMs, about, isRefusalTrusted: false, settleMs, clock, logger },
   });
   const renew = (held: readonly OwnAttempt[]) =>
     performer.renew(held, { running: held.length, isDraining: false }, true, signal);
@@ -27,6 +30,9 @@ async function setup(server: RedisServer) {
   await eventually("a lease", () => renew([]).catch(() => undefined));
   return {
     ...{ world, performer, renew },
+    later(ms: number) {
+      laterMs += ms;
+    },
     /** A job that the performer has begun. */
     async begun(): Promise<OwnAttempt> {
       const job = jobIn(await world.makeDirectory(), "true");
@@ -77,4 +83,20 @@ describe.concurrent("an attempt whose end a performer has told", () => {
     expect(await t.performer.resume(signal)).toEqual([]);
     expect(await t.statusOf(own)).toEqual(GOOD);
   });
+});
+
+test("nothing is begun by a lease that is so new that a server which is killed could forget it", async () => {
+  await using server = await startRedis();
+  await using t = await setup(server, 600_000);
+  await t.world.scheduler.submit(jobIn(await t.world.makeDirectory(), "true"), freshTag(), signal);
+  const take = () => t.performer.take(() => true, false, signal);
+  expect(await take()).toBeUndefined();
+  t.later(299_000);
+  await t.renew([]);
+  expect(await take()).toBeUndefined();
+  // Others may have it meanwhile.
+  const { queueName, prefix } = queueKeys(t.world.options.queue);
+  expect(server.cli("llen", `${prefix}:${queueName}:wait`)).toBe("1");
+  t.later(301_000);
+  expect(await take()).toBeDefined();
 });
