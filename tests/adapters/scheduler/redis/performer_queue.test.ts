@@ -100,3 +100,14 @@ test("nothing is begun by a lease that is so new that a server which is killed c
   t.later(301_000);
   expect(await take()).toBeDefined();
 });
+
+test("what a daemon wants forgotten while the server is away goes when that is back", async () => {
+  await using server = await startRedis();
+  await using t = await setup(server);
+  const own = await t.begun();
+  await t.performer.ended(own.tag, GOOD, signal);
+  await server.stop("SIGKILL");
+  await t.world.scheduler.forget?.(own.tag as string as SchedulerJobId).catch(() => undefined);
+  await server.start();
+  await eventually("the result to go", () => t.stateOf(own) === "");
+});
