@@ -26,8 +26,9 @@ setDefaultTimeout(60_000 + JOBS * 1_000);
 const table = processTable();
 const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
-/** Most are quick; some are there long enough for all that can happen to them. */
-const secondsOf = (random: Random): number => (random.chance(0.25) ? 2 : random.int(30) / 100);
+/** Most are quick; some would live on when they are told as lost, if nobody ended them. */
+const secondsOf = (random: Random): number =>
+  random.chance(0.05) ? 2 * LEASE_S : random.chance(0.2) ? 2 : random.int(30) / 100;
 
 /**
  * Holds a lock for as long as anything of it lives, so that a second one that lives at the same time shows; writes a
