@@ -1,6 +1,5 @@
 import { mkdir } from "node:fs/promises";
 import { homedir } from "node:os";
-import { join } from "node:path";
 import { type AdminServiceOptions, createAdminService } from "../actors/admin_service.ts";
 import type { Destination } from "../actors/destination.ts";
 import { DestinationModes } from "../actors/destination_modes.ts";
@@ -29,6 +28,7 @@ import { DEFAULT_BACKOFF } from "./core/backoff.ts";
 import { type Job, placementOf } from "./core/job.ts";
 import { type PythonDestination, settlePythonJob } from "./core/python_job.ts";
 import { type LiveConfig, liveConfig } from "./live_config.ts";
+import { placesOf } from "./places.ts";
 import type { AdminService } from "./ports/admin_service.ts";
 import type { CommandRunner } from "./ports/command_runner.ts";
 import type { JobService } from "./ports/job_service.ts";
@@ -37,27 +37,6 @@ import { type HeldLocks, type Standby, takeWriterLocks } from "./writer_locks.ts
 
 /** How Slurm's commands find their cluster; harmless for all others. */
 const SLURM_VARIABLES = ["SLURM_CONF"];
-
-/** Below the job root, beside the directories of the jobs; not served. */
-const PRIVATE_DIR = ".bartender";
-
-/** Where the daemon keeps files of its own; absolute. */
-export function placesOf({ jobRootDir }: Pick<Config, "jobRootDir">) {
-  const privateDir = join(jobRootDir, PRIVATE_DIR);
-  return {
-    jobRootDir,
-    privateDir,
-    uploadDir: join(privateDir, "uploads"),
-    controlDir: join(privateDir, "attempts"),
-    /** Files that come back from other hosts, until all of a job are there. */
-    incomingDir: join(privateDir, "incoming"),
-    orphanDir: join(privateDir, "orphans"),
-    /** Proxies, scratch directories and rescued logs of DIRAC. */
-    diracDir: join(privateDir, "dirac"),
-    ownerFile: join(privateDir, "database"),
-    lockFile: join(privateDir, "writer.lock"),
-  };
-}
 
 /** Everything that works below the actors, with the right to write. */
 export interface Assembly {

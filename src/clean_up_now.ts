@@ -14,12 +14,13 @@ import { ActorSystem } from "../actors/kernel/actor_system.ts";
 import { bartenderTree } from "../actors/tree.ts";
 import { localLeftovers } from "../adapters/job_files/local_leftovers.ts";
 import { openJobStore } from "../adapters/job_store/build.ts";
-import { assemble, placesOf } from "./assembly.ts";
+import { assemble } from "./assembly.ts";
 import type { Superfluous } from "./cli/janitor.ts";
 import type { DaemonInput } from "./cli/serve.ts";
 import { assertNever } from "./core/assert_never.ts";
 import { BartenderError } from "./core/errors.ts";
 import type { RetentionRules } from "./core/retention.ts";
+import { placesOf } from "./places.ts";
 import { OtherWriterError } from "./writer_locks.ts";
 
 /**

@@ -23,10 +23,10 @@ import { serviceUser } from "../adapters/ssh/service_user.ts";
 import { type SshPool, sshPool } from "../adapters/ssh/ssh_pool.ts";
 import { buildWorkplace } from "../adapters/workplace/build.ts";
 import packageJson from "../package.json" with { type: "json" };
-import { placesOf } from "./assembly.ts";
 import type { PerformerInput, RunningPerformer } from "./cli/perform.ts";
 import type { DestinationConfig } from "./config/config.ts";
 import { BartenderError } from "./core/errors.ts";
+import { placesOf } from "./places.ts";
 import { selfCommand } from "./runtime/self_command.ts";
 
 /** Time between SIGTERM and SIGKILL; no more than a third of the lease, so that all is over before that is. */
@@ -175,6 +175,9 @@ async function worldOf(
   closers.push(() => queue.close());
   const life = lifeFiles(home.directory);
   if (home.records().length === 0) life.clear();
+  // What an earlier life was about to start, it has started by now, or we do.
+  for (const tag of life.starts()) life.forgetStart(tag);
+  let untilMs = 0;
   if (life.isAvailable) {
     const stopGuard = keepGuard([home.directory, String(process.pid), String(killGraceMs)], { clock, logger });
     closers.push(async () => stopGuard());
@@ -188,8 +191,16 @@ async function worldOf(
     endingMs: killGraceMs + leaseMs * SPARE_PART,
     records: async () => home.records(),
     mayLiveFor(ms) {
-      if (life.isAvailable) life.setUntilMs(life.nowMs() + ms + leaseMs * GUARD_PART);
+      if (!life.isAvailable) return;
+      untilMs = life.nowMs() + ms + leaseMs * GUARD_PART;
+      life.setUntilMs(untilMs);
     },
+    mayStart(tag) {
+      if (!life.isAvailable) return true;
+      life.noteStart(tag);
+      return life.nowMs() < untilMs;
+    },
+    startIsOver: (tag) => life.forgetStart(tag),
     wasEndedForUs: (tag) => life.wasEnded(tag),
   };
 }

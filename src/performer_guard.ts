@@ -2,6 +2,7 @@ import process from "node:process";
 import { systemClock } from "../adapters/clock/system_clock.ts";
 import { pinoLogger } from "../adapters/logger/pino_logger.ts";
 import { attemptCgroups, delegatedCgroup } from "../adapters/scheduler/attempt_cgroups.ts";
+import { attemptFiles } from "../adapters/scheduler/attempt_files.ts";
 import { memoryScheduler } from "../adapters/scheduler/memory.ts";
 import { processTable } from "../adapters/scheduler/process_table.ts";
 import { guardCommands } from "../adapters/scheduler/redis/guard_commands.ts";
@@ -19,7 +20,9 @@ const clock = systemClock();
 // Standard output is the performer's.
 const logger = pinoLogger("info", { write: (text) => process.stderr.write(text) });
 const { controlDir } = homePlaces(home);
-const born = processTable().read(Number(performer))?.startTicks;
+const table = processTable();
+const born = table.read(Number(performer))?.startTicks;
+const files = attemptFiles(controlDir);
 const parent = delegatedCgroup();
 const runner = memoryScheduler({
   controlDir,
@@ -36,8 +39,9 @@ await guardCommands({
   life: lifeFiles(home),
   pid: process.pid,
   records: () => recordsIn(controlDir),
+  claim: (tag) => files.claim(tag, process.pid, files.headOf(table.bootId, home)),
   runner,
-  isPerformerAlive: () => born !== undefined && processTable().read(Number(performer))?.startTicks === born,
+  isPerformerAlive: () => born !== undefined && table.read(Number(performer))?.startTicks === born,
   clock,
   logger,
 });

@@ -9,7 +9,7 @@ const LAYERS = [
   ["main", /^src\/(main|client_commands)\.ts$/],
   [
     "daemon",
-    /^src\/(daemon|assembly|clean_up_now|console_door|follow_client_files|front_door|live_config|live_edge|reload|observe_actors|performer|performer_guard|probe_destinations|writer_locks)\.ts$/,
+    /^src\/(daemon|assembly|clean_up_now|console_door|follow_client_files|front_door|live_config|live_edge|places|reload|observe_actors|performer|performer_guard|probe_destinations|writer_locks)\.ts$/,
   ],
   ["core", /^src\/core\//],
   ["ports", /^src\/ports\//],

@@ -1,5 +1,5 @@
 import { assertNever } from "../../src/core/assert_never.ts";
-import { messageOf } from "../../src/core/errors.ts";
+import { messageOf, SchedulerUnavailableError } from "../../src/core/errors.ts";
 import type { SchedulerJobId } from "../../src/core/ids.ts";
 import type { SchedulerStatus } from "../../src/core/job.ts";
 import type { AttemptEnd, OwnAttempt } from "../../src/ports/attempt_queue.ts";
@@ -17,6 +17,8 @@ const START_NEWS_MS = 20;
 
 /** How long what a cancelled command has left is tried to be handed over. */
 const CANCELLED_DELIVERY_MS = 30_000;
+
+const TOO_LATE = "The command was not started, as the performer had heard nothing of Redis for too long";
 
 /** So often a fault is told to administrators, when it goes on and on. */
 const FAULTS_PER_WARNING = 20;
@@ -83,6 +85,10 @@ export function attemptActor(
     const start = (directory: string): void => {
       ctx.run(
         async (signal) => {
+          // What is there already is not started by that.
+          if (!world.mayStart(tag) && (await runner.find(tag, signal)) === undefined) {
+            throw new SchedulerUnavailableError(TOO_LATE);
+          }
           const started = await runner.submit({ ...own.job, directory }, tag, signal);
           const status = (await runner.statuses([started], signal)).get(started);
           return { id: started, status };
@@ -129,6 +135,7 @@ export function attemptActor(
     };
     const cleanUp = (): void => {
       onRetry = () => ctx.stop();
+      world.startIsOver(tag);
       if (id === undefined && !workplace.isStaged) return ctx.stop();
       ctx.run(
         async () => {
@@ -168,6 +175,7 @@ export function attemptActor(
       const isKilling = ending !== undefined;
       ending = wanted;
       if (isPreparing || end !== undefined) callOff();
+      else if (isWaiting) ctx.startTimer("retry", 0, { type: "retry_due" });
       if (id !== undefined && end === undefined && !isKilling) kill(id);
     };
 

@@ -38,7 +38,8 @@ function performerTree(world: PerformerWorld): SupervisorSpec {
 }
 
 /** An attempt whose actor crashes again and again: nothing of it may go on unseen. */
-async function giveUp({ runner, queue, workplace }: PerformerWorld, tag: AttemptTag, fault: unknown): Promise<void> {
+async function giveUp(world: PerformerWorld, tag: AttemptTag, fault: unknown): Promise<void> {
+  const { runner, queue, workplace } = world;
   const { signal } = new AbortController();
   const id = await runner.find(tag, signal);
   if (id !== undefined) await runner.cancel(id, signal);
@@ -46,4 +47,5 @@ async function giveUp({ runner, queue, workplace }: PerformerWorld, tag: Attempt
   await queue.ended(tag, { type: "ended", outcome: { isOk: false, returnCode: null, reason } }, signal);
   if (id !== undefined) await runner.forget?.(id);
   await workplace.discard(tag);
+  world.startIsOver(tag);
 }

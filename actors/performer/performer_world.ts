@@ -26,6 +26,13 @@ export interface PerformerWorld {
    * nothing more is told.
    */
   mayLiveFor(ms: number): void;
+  /**
+   * To be asked right before the command of an attempt is started: false when its time is over. When that is over before
+   * the command is there, it does not begin any more, however long this process stands still.
+   */
+  mayStart(tag: AttemptTag): boolean;
+  /** Nothing of the attempt is here any more. */
+  startIsOver(tag: AttemptTag): void;
   /** True when the one who watches has ended the command of an attempt, as its time was over. */
   wasEndedForUs(tag: AttemptTag): boolean;
 }

@@ -75,8 +75,12 @@ function secondsOf(text: string): number | string {
     const [hours = 0, minutes = 0, seconds = 0] = clock.slice(1).map(Number);
     return minutes < 60 && seconds < 60 ? hours * 3600 + minutes * 60 + seconds : "minutes and seconds end at 59";
   }
-  if (/^\d+:\d\d$/.test(text)) {
-    return `write hours, minutes and seconds, e.g. 00:${text.padStart(5, "0")}`;
+  const [, minutes, seconds] = /^(\d+):([0-5]\d)$/.exec(text) ?? [];
+  if (minutes !== undefined && seconds !== undefined) {
+    const [hours, rest] = [Math.trunc(Number(minutes) / 60), Number(minutes) % 60].map((n) =>
+      String(n).padStart(2, "0"),
+    );
+    return `write hours, minutes and seconds, e.g. ${hours}:${rest}:${seconds}`;
   }
   const iso = /^P(?:(\d+(?:\.\d+)?)D)?(?:T(?:(\d+(?:\.\d+)?)H)?(?:(\d+(?:\.\d+)?)M)?(?:(\d+(?:\.\d+)?)S)?)?$/i.exec(
     text,

@@ -1,3 +1,8 @@
+/** True for an address of a server that is talked to by TLS. */
+export function isTlsDsn(dsn: string): boolean {
+  return /^rediss:/i.test(dsn);
+}
+
 /**
  * Says what is wrong with the address of a Redis server; undefined when nothing is.
  *
@@ -16,7 +21,10 @@ export function redisDsnFault(value: string): string | undefined {
   if (url === undefined || /^:\/\/[/?#]/.test(rest)) {
     return "expected an address such as redis://user:password@host:6379/0, got one with a bad host or port";
   }
-  return /^\/?\d*$/.test(url.pathname)
-    ? undefined
-    : "expected the number of a database after the host, e.g. redis://localhost:6379/0";
+  if (!/^\/?\d*$/.test(url.pathname)) {
+    return "expected the number of a database after the host, e.g. redis://localhost:6379/0";
+  }
+  return /[?#]/.test(rest)
+    ? "expected nothing after the number of the database, e.g. redis://localhost:6379/0"
+    : undefined;
 }

@@ -62,6 +62,7 @@ describe("parseDuration()", () => {
     ["P12H", "PT12H"],
     ["P90S", "PT90S"],
     ["5:00", "00:05:00"],
+    ["90:00", "01:30:00"],
   ])("%s is refused with the hint %s", (text, hint) => {
     const duration = parseDuration(text);
     expect(duration.isValid ? "" : duration.reason).toContain(hint);

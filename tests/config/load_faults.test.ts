@@ -404,6 +404,14 @@ describe("destinations", () => {
       '75:ssh_config.host_key_checking: expected true or false, got "ask"',
     ],
     ["{type: arq, redis_dsn: localhost}", "39:redis_dsn: expected an address such as redis://localhost:6379"],
+    [
+      "{type: arq, redis_dsn: 'redis://h?db=3'}",
+      "39:redis_dsn: expected nothing after the number of the database, e.g. redis://localhost:6379/0",
+    ],
+    [
+      "{type: arq, tls: {ca: /ca.pem}}",
+      "28:tls: is for rediss:// only; with redis:// in redis_dsn nothing would be encrypted",
+    ],
     ["{type: arq, queue: ''}", "35:queue: expected text, got nothing"],
     ["{type: arq, max_jobs: 0}", "38:max_jobs: expected a whole number greater than or equal to 1, got 0"],
     [

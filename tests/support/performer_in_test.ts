@@ -39,6 +39,8 @@ export async function performerInTest(
     ...{ name: "far", queue, runner, workplace: inPlaceWorkplace(), capacity: 1, endingMs: ENDING_MS },
     records: async () => [],
     mayLiveFor: (ms) => void lives.push(ms),
+    mayStart: () => true,
+    startIsOver: () => undefined,
     wasEndedForUs: () => false,
     ...given.changes,
   };

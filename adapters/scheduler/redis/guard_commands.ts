@@ -11,6 +11,8 @@ export interface GuardOptions {
   readonly pid: number;
   /** The attempts with a record. */
   readonly records: () => readonly AttemptTag[];
+  /** Makes the record of an attempt, unless there is one; a command that comes later does not begin. */
+  readonly claim: (tag: AttemptTag) => void;
   /** Over the records of the performer; starts nothing. */
   readonly runner: Scheduler;
   readonly isPerformerAlive: () => boolean;
@@ -35,11 +37,22 @@ export async function guardCommands(options: GuardOptions): Promise<void> {
     const isOver = untilMs !== undefined && life.nowMs() >= untilMs;
     const isAlone = !options.isPerformerAlive();
     if (!isOver && !isAlone) continue;
+    if (isOver) closeStarts();
     const running = await runningOf(options, signal);
     if (isOver) {
       await Promise.all(running.map(([tag, id]) => endOne(tag, id)));
     }
-    if (isAlone && (isOver || running.length === 0)) return;
+    if (isAlone && (isOver || (running.length === 0 && life.starts().length === 0))) return;
+  }
+
+  /** The performer may have stood still in the middle of a start, and goes on with it whenever it does. */
+  function closeStarts(): void {
+    const recorded = new Set(options.records());
+    for (const tag of life.starts().filter((each) => !recorded.has(each))) {
+      life.noteEnding(tag);
+      options.claim(tag);
+      logger.warn("The guard has closed the start of a command", { tag });
+    }
   }
 
   async function endOne(tag: AttemptTag, id: Parameters<Scheduler["cancel"]>[0]): Promise<void> {

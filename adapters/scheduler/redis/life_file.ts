@@ -1,5 +1,16 @@
-import { appendFileSync, existsSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import {
+  appendFileSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
+import type { AttemptTag } from "../../../src/core/ids.ts";
+import { isTag } from "../attempt_id.ts";
 import { codeOf } from "../process_table.ts";
 
 /**
@@ -21,7 +32,12 @@ export interface LifeFiles {
   noteEnding(tag: string): void;
   /** True when the guard has ended the command of an attempt. */
   wasEnded(tag: string): boolean;
-  /** Removes the notes, when there are no attempts to which they belong. */
+  /** To be noted before it is looked whether there is still time to start the command of an attempt. */
+  noteStart(tag: string): void;
+  /** The attempts whose commands may be on their way, though there is no record of them yet. */
+  starts(): readonly AttemptTag[];
+  forgetStart(tag: string): void;
+  /** Removes the notes of ends, when there are no attempts to which they belong. */
   clear(): void;
 }
 
@@ -32,6 +48,8 @@ export function lifeFiles(home: string): LifeFiles {
   const lifeFile = join(home, "life");
   const guardFile = join(home, "guard");
   const endedFile = join(home, "ended");
+  const startsDir = join(home, "starts");
+  mkdirSync(startsDir, { recursive: true, mode: 0o700 });
   return {
     isAvailable: existsSync(UPTIME),
     nowMs: () => Number.parseFloat(readFileSync(UPTIME, "latin1")) * 1000,
@@ -42,6 +60,9 @@ export function lifeFiles(home: string): LifeFiles {
     noteEnding: (tag) => appendFileSync(endedFile, `${tag}\n`, { mode: 0o600 }),
     // Absence is the rule, and an exception would cost more than this look.
     wasEnded: (tag) => existsSync(endedFile) && `\n${readIfThere(endedFile) ?? ""}`.includes(`\n${tag}\n`),
+    noteStart: (tag) => writeFileSync(join(startsDir, tag), "", { mode: 0o600 }),
+    starts: () => readdirSync(startsDir).filter(isTag) as AttemptTag[],
+    forgetStart: (tag) => rmSync(join(startsDir, tag), { force: true }),
     clear: () => rmSync(endedFile, { force: true }),
   };
 }

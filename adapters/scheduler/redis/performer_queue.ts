@@ -57,6 +57,9 @@ export interface PerformerQueueOptions extends Omit<RedisConnectionOptions, "nam
 const DEFAULT_SETTLE_MS = 5_000;
 const SETTLE_LOOK_MS = 500;
 
+/** What was told so long ago is on the disk of a server that writes to it every second, as a part of the time to settle. */
+const LASTING_PART = 0.5;
+
 /** How long one question for work lasts, in seconds. */
 const WAIT_FOR_WORK_S = 2;
 
@@ -110,8 +113,14 @@ export function performerQueue(options: PerformerQueueOptions): AttemptQueue {
   const begunBy = keys.begunBy(performer);
   /** The life of the server that took the last renewal. */
   let known = { life: "", sinceMs: 0 };
+  const rememberedMs = Math.max(REMEMBERED_MS, leaseMs);
   /** The oldest first. */
   const toldEnds = new Map<AttemptTag, { readonly end: AttemptEnd; readonly atMs: number }>();
+  /**
+   * Nothing is begun by a lease that a server which is killed could forget: when it came back, nobody would wait to hear
+   * what has begun here.
+   */
+  let leaseLastsFromMs = Number.NEGATIVE_INFINITY;
   /** Since when the server has refused to renew the lease, time and again. */
   let refusedSinceMs: number | undefined;
   let isClosed = false;
@@ -130,6 +139,12 @@ export function performerQueue(options: PerformerQueueOptions): AttemptQueue {
   };
   /** What cannot be understood will not be by asking again. */
   const ownAttempt = async (tag: string, text: string, signal: AbortSignal): Promise<OwnAttempt | "over"> => {
+    const told = toldEnds.get(tag as AttemptTag);
+    if (told !== undefined) {
+      // A server that had lost it was told at the same time that it runs here.
+      await ended(tag as AttemptTag, told.end, signal);
+      return "over";
+    }
     try {
       const { directory, command, application, submitter } = decodeAttempt(text);
       return { tag: tag as AttemptTag, job: { directory, command, application, submitter, resources: {} } };
@@ -148,7 +163,7 @@ export function performerQueue(options: PerformerQueueOptions): AttemptQueue {
     await answer;
     toldEnds.set(tag, { end, atMs: clock.monotonicMs() });
     for (const [other, { atMs }] of toldEnds) {
-      if (clock.monotonicMs() - atMs < REMEMBERED_MS) break;
+      if (clock.monotonicMs() - atMs < rememberedMs) break;
       toldEnds.delete(other);
     }
   };
@@ -169,6 +184,11 @@ export function performerQueue(options: PerformerQueueOptions): AttemptQueue {
     async take(mayBegin, wantsMore, signal) {
       if (isClosed || !connection.client.isReady) {
         throw new SchedulerUnavailableError(connection.absence()?.reason ?? "There is no connection to Redis yet");
+      }
+      const newMs = leaseLastsFromMs - clock.monotonicMs();
+      if (newMs > 0) {
+        await new Promise<void>((resolve) => clock.after(Math.min(newMs, SETTLE_LOOK_MS), resolve));
+        return undefined;
       }
       const delivery = await deliveries.next(signal);
       if (delivery === undefined) return undefined;
@@ -202,7 +222,8 @@ export function performerQueue(options: PerformerQueueOptions): AttemptQueue {
         const answer = await connection.ask(signal, (client) =>
           runScript(client, RENEW, [keys.leases, keys.performers, begunBy, keys.heard], values),
         );
-        const [life, cancelled = [], lost = [], unknown = [], unclaimed = []] = answer as RenewAnswer;
+        const [life, isNew, cancelled = [], lost = [], unknown = [], unclaimed = []] = answer as RenewAnswer;
+        if (isNew === 1) leaseLastsFromMs = clock.monotonicMs() + settleMs * LASTING_PART;
         if (life !== known.life) {
           await tellAgain(signal);
           known = { life, sinceMs: clock.monotonicMs() };
@@ -210,7 +231,10 @@ export function performerQueue(options: PerformerQueueOptions): AttemptQueue {
         refusedSinceMs = undefined;
         // While the lease lasts nobody else ends an attempt, so that the server must have lost it.
         if (!isUnbroken) return { cancelled, lost: [...lost, ...unknown], unclaimed };
-        for (const own of held.filter(({ tag }) => unknown.includes(tag))) await restore(own, signal);
+        for (const own of held) {
+          // Of one whose end was told meanwhile the daemon may have let it go.
+          if (unknown.includes(own.tag) && !toldEnds.has(own.tag)) await restore(own, signal);
+        }
         return { cancelled, lost, unclaimed };
       } catch (error) {
         const { byItselfMs, refusedMs } = connection.downAtMs();
@@ -253,9 +277,12 @@ export function performerQueue(options: PerformerQueueOptions): AttemptQueue {
   };
 }
 
-type RenewAnswer = readonly [string, ...(readonly AttemptTag[])[]];
+type RenewAnswer = readonly [string, number, ...(readonly AttemptTag[])[]];
 
-/** A server that writes to its disk every second has forgotten no more than the last seconds. */
+/**
+ * For how long ends are remembered that were told, at least; also until the next renewal. A server that writes to its disk
+ * every second has forgotten no more than the last seconds.
+ */
 const REMEMBERED_MS = 60_000;
 
 /** What goes through Redis at a time. */

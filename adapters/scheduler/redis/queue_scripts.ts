@@ -131,14 +131,14 @@ return 1`);
  *
  * An attempt that the server knows as not begun is one whose begin it has forgotten.
  *
- * @returns which life of the server this is; then the tags to be cancelled, those that are no longer the performer's,
+ * @returns which life of the server this is; 1 when it knew of no lease; then the tags to be cancelled, those that are no longer the performer's,
  *   those that the server does not know, and those that are the performer's though it does not say so
  */
 export const RENEW = redisScript(`
 ${EVEN_WHEN_FULL.set}
 ${NOW}
 ${LIFE}
-redis.call('ZADD', KEYS[1], now + tonumber(ARGV[2]), ARGV[1])
+local isNew = redis.call('ZADD', KEYS[1], now + tonumber(ARGV[2]), ARGV[1])
 redis.call('HSET', KEYS[2], ARGV[1], ARGV[3])
 local cancelled, lost, unknown, unclaimed, held = {}, {}, {}, {}, {}
 for i = 5, #ARGV do
@@ -161,7 +161,7 @@ redis.call('HSET', KEYS[4], ARGV[1], life)
 for _, tag in ipairs(redis.call('SMEMBERS', KEYS[3])) do
   if not held[tag] then table.insert(unclaimed, tag) end
 end
-return {life, cancelled, lost, unknown, unclaimed}`);
+return {life, isNew, cancelled, lost, unknown, unclaimed}`);
 
 /** attempt, tags begun by the performer; performer, tag, message. Tells the server what it has forgotten. */
 export const RESTORE = redisScript(`

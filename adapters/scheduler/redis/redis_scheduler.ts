@@ -37,6 +37,8 @@ const CONFIRMED_TOGETHER = 500;
 /** A performer that is silent for longer, as a part of its lease, is told to be. It renews that several times in it. */
 const SILENT_PART = 0.3;
 
+const FORGET_AGAIN_MS = 5_000;
+
 const ENDED_BEFORE_START = "Cancelled before a performer took it";
 
 /**
@@ -127,6 +129,24 @@ export function redisScheduler(options: RedisSchedulerOptions): Scheduler {
     return open;
   };
 
+  /** Attempts that Redis still knows, as it was away when they were to be forgotten. */
+  const unforgotten = new Set<string>();
+  const forget = async (tag: string): Promise<void> => {
+    await connection.ask(closing.signal, (client) => runScript(client, FORGET, [keys.attempt(tag)], []));
+    unforgotten.delete(tag);
+  };
+  let stopForgetting: (() => void) | undefined;
+  const forgetLater = (): void => {
+    if (closing.signal.aborted) return;
+    stopForgetting ??= clock.after(FORGET_AGAIN_MS, () => {
+      stopForgetting = undefined;
+      forgetAll().catch(forgetLater);
+    });
+  };
+  const forgetAll = async (): Promise<void> => {
+    for (const tag of unforgotten) await forget(tag);
+  };
+
   const stopSweeping = sweepPerformers({ connection, keys, leaseMs, clock, logger, signal: closing.signal });
 
   const whileOpen = async <T>(signal: AbortSignal, work: (signal: AbortSignal) => Promise<T>): Promise<T> => {
@@ -176,7 +196,11 @@ export function redisScheduler(options: RedisSchedulerOptions): Scheduler {
     async forget(id) {
       if (!isTag(id) || closing.signal.aborted) return;
       follower.forget(id);
-      await connection.ask(closing.signal, (client) => runScript(client, FORGET, [keys.attempt(id)], []));
+      unforgotten.add(id);
+      await forget(id).catch((error: unknown) => {
+        forgetLater();
+        throw error;
+      });
     },
     readFrom: (id, fileName, fromByte, maxBytes, signal) =>
       whileOpen(signal, (either) => logs.read(id, fileName, fromByte, maxBytes, either)),
@@ -209,6 +233,7 @@ export function redisScheduler(options: RedisSchedulerOptions): Scheduler {
       if (closing.signal.aborted) return;
       closing.abort(new SchedulerUnavailableError("The scheduler is closed"));
       stopSweeping();
+      stopForgetting?.();
       follower.close();
       // The library would wait for a server that is away.
       void queue.close().catch(() => undefined);

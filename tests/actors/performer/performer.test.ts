@@ -278,3 +278,20 @@ test("when drained it does not wait for a question for work that has no answer",
   await settle();
   expect(isDrained).toBe(true);
 });
+
+test("a command is not started while the lease is over, and not at all when it is lost or cancelled meanwhile", async () => {
+  let mayStart = false;
+  await using world = await setup({ changes: { capacity: 3, mayStart: () => mayStart } });
+  const { queue, runner, clock } = world;
+  queue.waiting.push(attempt(1), attempt(2), attempt(3));
+  await clock.advance(LEASE_MS / 2);
+  queue.answer = { cancelled: [], lost: [attempt(1).tag], unclaimed: [] };
+  queue.cancel(attempt(2).tag);
+  await clock.advance(LEASE_MS / 6);
+  expect(runner.submitted).toEqual([]);
+  mayStart = true;
+  await clock.advance(LEASE_MS / 6);
+  expect(runner.submitted.map(({ tag }) => tag)).toEqual([attempt(3).tag]);
+  const reason = "The command was not started, as the performer had heard nothing of Redis for too long";
+  expect(queue.ends).toEqual([[attempt(2).tag, { type: "ended", outcome: { isOk: false, returnCode: null, reason } }]]);
+});
