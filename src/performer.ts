@@ -174,6 +174,7 @@ async function worldOf(
   });
   closers.push(() => queue.close());
   const life = lifeFiles(home.directory);
+  closers.push(async () => life.close());
   if (home.records().length === 0) life.clear();
   // What an earlier life was about to start, it has started by now, or we do.
   for (const tag of life.starts()) life.forgetStart(tag);

@@ -1,12 +1,14 @@
 import {
   appendFileSync,
+  closeSync,
+  constants,
   existsSync,
-  mkdirSync,
-  readdirSync,
+  openSync,
   readFileSync,
   renameSync,
   rmSync,
   writeFileSync,
+  writeSync,
 } from "node:fs";
 import { join } from "node:path";
 import type { AttemptTag } from "../../../src/core/ids.ts";
@@ -33,12 +35,14 @@ export interface LifeFiles {
   /** True when the guard has ended the command of an attempt. */
   wasEnded(tag: string): boolean;
   /** To be noted before it is looked whether there is still time to start the command of an attempt. */
-  noteStart(tag: string): void;
+  noteStart(tag: AttemptTag): void;
   /** The attempts whose commands may be on their way, though there is no record of them yet. */
   starts(): readonly AttemptTag[];
-  forgetStart(tag: string): void;
+  forgetStart(tag: AttemptTag): void;
   /** Removes the notes of ends, when there are no attempts to which they belong. */
   clear(): void;
+  /** Idempotent. */
+  close(): void;
 }
 
 const UPTIME = "/proc/uptime";
@@ -48,8 +52,19 @@ export function lifeFiles(home: string): LifeFiles {
   const lifeFile = join(home, "life");
   const guardFile = join(home, "guard");
   const endedFile = join(home, "ended");
-  const startsDir = join(home, "starts");
-  mkdirSync(startsDir, { recursive: true, mode: 0o700 });
+  const startsFile = join(home, "starts");
+  const left = readIfThere(startsFile) ?? "";
+  const starts = new Set(startsIn(left));
+  let file: number | undefined;
+  let longest = left.length;
+  /** Written over what was there, as a file for each would cost as much as all else that is noted of an attempt. */
+  const writeStarts = (): void => {
+    file ??= openSync(startsFile, constants.O_CREAT | constants.O_WRONLY, 0o600);
+    const text = [...starts].join("\n");
+    longest = Math.max(longest, text.length);
+    // In one piece, so that whoever reads meanwhile finds one state or the other.
+    writeSync(file, text.padEnd(longest, "\n"), 0);
+  };
   return {
     isAvailable: existsSync(UPTIME),
     nowMs: () => Number.parseFloat(readFileSync(UPTIME, "latin1")) * 1000,
@@ -60,11 +75,24 @@ export function lifeFiles(home: string): LifeFiles {
     noteEnding: (tag) => appendFileSync(endedFile, `${tag}\n`, { mode: 0o600 }),
     // Absence is the rule, and an exception would cost more than this look.
     wasEnded: (tag) => existsSync(endedFile) && `\n${readIfThere(endedFile) ?? ""}`.includes(`\n${tag}\n`),
-    noteStart: (tag) => writeFileSync(join(startsDir, tag), "", { mode: 0o600 }),
-    starts: () => readdirSync(startsDir).filter(isTag) as AttemptTag[],
-    forgetStart: (tag) => rmSync(join(startsDir, tag), { force: true }),
+    noteStart(tag) {
+      starts.add(tag);
+      writeStarts();
+    },
+    starts: () => startsIn(readIfThere(startsFile)),
+    forgetStart(tag) {
+      if (starts.delete(tag)) writeStarts();
+    },
     clear: () => rmSync(endedFile, { force: true }),
+    close() {
+      if (file !== undefined) closeSync(file);
+      file = undefined;
+    },
   };
+}
+
+function startsIn(text = ""): readonly AttemptTag[] {
+  return text.split("\n").filter(isTag) as AttemptTag[];
 }
 
 function replace(file: string, text: string): void {

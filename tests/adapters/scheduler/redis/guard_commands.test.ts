@@ -10,6 +10,7 @@ import { guardCommands } from "../../../../adapters/scheduler/redis/guard_comman
 import { lifeFiles } from "../../../../adapters/scheduler/redis/life_file.ts";
 import { homePlaces, recordsIn } from "../../../../adapters/scheduler/redis/performer_home.ts";
 import { runArguments } from "../../../../adapters/scheduler/run_script.ts";
+import { attemptTag, jobId } from "../../../../src/core/ids.ts";
 import { freshTag, signal } from "../../../conformance/scheduler_world.ts";
 import { recordingLogger } from "../../../support/recording_logger.ts";
 import { tempDir } from "../../../support/temp_dir.ts";
@@ -42,6 +43,7 @@ function setup() {
     },
     async [Symbol.asyncDispose]() {
       await runner.close();
+      life.close();
       dir[Symbol.dispose]();
     },
   };
@@ -67,4 +69,21 @@ test("the guard of a performer that is gone waits for a command that is on its w
   expect(t.start()).toBe(true);
   t.life.forgetStart(t.tag);
   expect(await isGone).toBe(true);
+});
+
+test("another process reads which commands are on their way, whatever was noted before", () => {
+  using dir = tempDir();
+  const [life, guard] = [lifeFiles(dir.path), () => lifeFiles(dir.path).starts()];
+  const [first, second] = [attemptTag("a", jobId(1), 1), attemptTag("a-much-longer-name", jobId(22), 1)];
+  expect(guard()).toEqual([]);
+  life.noteStart(second);
+  life.noteStart(first);
+  expect(guard()).toEqual([second, first]);
+  life.forgetStart(second);
+  expect(guard()).toEqual([first]);
+  life.close();
+  const next = lifeFiles(dir.path);
+  next.forgetStart(first);
+  expect(guard()).toEqual([]);
+  next.close();
 });
