@@ -1,5 +1,6 @@
 import process from "node:process";
 import { type Command, InvalidArgumentError, Option } from "commander";
+import type { TokenFormat } from "../cli/generate_token.ts";
 import type { Surroundings } from "./surroundings.ts";
 
 interface TokenFlags {
@@ -8,8 +9,8 @@ interface TokenFlags {
   readonly roles: string[];
   readonly lifetime: number;
   readonly issuer: string;
-  readonly oformat: "plain" | "header";
-  readonly format?: "plain" | "header";
+  readonly oformat: TokenFormat;
+  readonly format?: TokenFormat;
 }
 
 /** Adds the commands that make keys and tokens; they ask nothing of a configuration. */

@@ -11,7 +11,6 @@ import { oneAtATime } from "../../src/http/one_at_a_time.ts";
 import { loadPublicKey } from "../../src/http/public_key.ts";
 import { createTokenVerifier } from "../../src/http/token_verifier.ts";
 import type { UsageLimits } from "../../src/http/usage_limits.ts";
-import { NO_HTTP_METRICS } from "../../src/ports/metrics.ts";
 import { serveHttp } from "../../src/runtime/serve.ts";
 import { type FakeJobService, fakeJobService } from "./fake_job_service.ts";
 import { ManualClock } from "./manual_clock.ts";
@@ -38,7 +37,7 @@ export interface EdgeWorld extends Disposable {
 }
 
 /** An application without a template; what its validation says is given, because the rules of schemas are tested elsewhere. */
-export function anApplication(name: string, changes: Partial<Application> = {}): Application {
+function anApplication(name: string, changes: Partial<Application> = {}): Application {
   return {
     name,
     summary: undefined,
@@ -55,7 +54,7 @@ export function anApplication(name: string, changes: Partial<Application> = {}):
 }
 
 /** Takes every form, and hands its fields on as they are. */
-export function takingAllFields(fields: Readonly<Record<string, string>>): { isValid: true; value: JsonObject } {
+function takingAllFields(fields: Readonly<Record<string, string>>): { isValid: true; value: JsonObject } {
   return { isValid: true, value: { ...fields } };
 }
 
@@ -110,7 +109,7 @@ export async function edgeWorld(
     streams: { maxStreams: 1000, maxStreamsPerUser: 20 },
     clock,
     logger,
-    metrics: NO_HTTP_METRICS,
+    metrics: { answered: () => undefined, uploaded: () => undefined },
     nextRequestId: () => "request-1",
     stopping: stopping.signal,
     isTrustedPeer: (address) => address === "127.0.0.1",
