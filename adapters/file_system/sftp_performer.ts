@@ -9,12 +9,13 @@ import type { Logger } from "../../src/ports/logger.ts";
 import type { PerformerFileSystem, WorkingCopy } from "../../src/ports/performer_file_system.ts";
 import { remoteFacts } from "../ssh/remote_facts.ts";
 import type { SshLease } from "../ssh/ssh_pool.ts";
+import { jobTransfers } from "./job_transfers.ts";
 import { type LocalTree, openLocalTree } from "./local_tree.ts";
 import { below, markOf, outputName, outputsIn, partialOutputName } from "./remote_outputs.ts";
 import type { RemoteTree } from "./remote_tree.ts";
 import { sftpTree } from "./sftp_tree.ts";
 import { shellTree } from "./shell_tree.ts";
-import { asTransferError, transferFault } from "./transfer_faults.ts";
+import { transferFault } from "./transfer_faults.ts";
 import { entriesToFetch, fetchTree, sendTree } from "./tree_copies.ts";
 import { firstDifference, isSame, type ListedEntry, type Listing } from "./tree_listing.ts";
 
@@ -53,21 +54,11 @@ export function sftpPerformerFileSystem(options: SftpPerformerOptions): Performe
   const chooseTree = async (signal: AbortSignal): Promise<RemoteTree> =>
     (await remoteFacts(connection, clock, signal)).hasTar ? byShell : bySftp;
   const outputsOf = (remote: string): string => outputsIn(entry, posix.basename(remote));
-  const guarded = async <T>(remote: string, signal: AbortSignal, work: () => Promise<T>): Promise<T> => {
-    try {
-      signal.throwIfAborted();
-      if (posix.dirname(remote) !== entry || !/^\d+$/.test(posix.basename(remote))) {
-        throw new TransferError(`${remote} is no job directory of ${entry}`, { retryable: false });
-      }
-      return await work();
-    } catch (error) {
-      throw asTransferError(error, where, signal);
-    }
-  };
+  const inJob = jobTransfers(entry, where);
 
   return {
     takeInPlace: ({ tag, remote }, signal) =>
-      guarded(remote, signal, async () => {
+      inJob(remote, signal, async () => {
         const daemon = parseAttemptTag(tag)?.instanceId;
         if (daemon === undefined || !isDirectory(markOf(entry, daemon)) || !isDirectory(remote)) return false;
         // Output of an earlier attempt elsewhere would be taken for ours.
@@ -75,7 +66,7 @@ export function sftpPerformerFileSystem(options: SftpPerformerOptions): Performe
         return true;
       }),
     fetch: ({ remote, directory, scratchDir }, signal) =>
-      guarded(remote, signal, async () => {
+      inJob(remote, signal, async () => {
         const tree = await chooseTree(signal);
         const [found] = await tree.list([remote], signal);
         if (found === undefined) {
@@ -95,7 +86,7 @@ export function sftpPerformerFileSystem(options: SftpPerformerOptions): Performe
         };
         await fetchTree({ tree, where, isChecksummed }, fetching, signal);
       }),
-    send: (copy, signal) => guarded(copy.remote, signal, () => send(copy, signal)),
+    send: (copy, signal) => inJob(copy.remote, signal, () => send(copy, signal)),
     async close() {
       lease.close();
     },
