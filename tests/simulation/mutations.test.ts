@@ -7,7 +7,14 @@ import { tempDir } from "../support/temp_dir.ts";
 /** Most are found within a hundred; what takes a rare meeting of faults, within this many. */
 const SEEDS = 20_000;
 /** What the copy needs to run. */
-const FOLDERS = ["actors", "src/core", "src/ports", "tests/simulation", "tests/support/seeded_random.ts"];
+const FOLDERS = [
+  "actors",
+  "src/core",
+  "src/ports",
+  "tests/simulation",
+  "tests/support/seeded_random.ts",
+  "tests/support/application_builder.ts",
+];
 const PROJECT = join(import.meta.dir, "../..");
 
 interface Mutation {

@@ -3,7 +3,6 @@ import { join } from "node:path";
 import { systemClock } from "../../adapters/clock/system_clock.ts";
 import { localCommandRunner } from "../../adapters/command_runner/local.ts";
 import type { UsageLimits } from "../../src/config/config.ts";
-import type { Application } from "../../src/core/application.ts";
 import type { JobId } from "../../src/core/ids.ts";
 import type { JsonObject } from "../../src/core/json.ts";
 import { createApp } from "../../src/http/app.ts";
@@ -12,6 +11,7 @@ import { oneAtATime } from "../../src/http/one_at_a_time.ts";
 import { loadPublicKey } from "../../src/http/public_key.ts";
 import { createTokenVerifier } from "../../src/http/token_verifier.ts";
 import { serveHttp } from "../../src/runtime/serve.ts";
+import { anApplication } from "./application_builder.ts";
 import { type FakeJobService, fakeJobService } from "./fake_job_service.ts";
 import { ManualClock } from "./manual_clock.ts";
 import { type RecordingLogger, recordingLogger } from "./recording_logger.ts";
@@ -34,23 +34,6 @@ export interface EdgeWorld extends Disposable {
   leftovers(): readonly string[];
   /** The application behind a real server. */
   serve(): { readonly url: string; readonly port: number; stop(): Promise<void> };
-}
-
-/** An application without a template; what its validation says is given, because the rules of schemas are tested elsewhere. */
-function anApplication(name: string, changes: Partial<Application> = {}): Application {
-  return {
-    name,
-    summary: undefined,
-    description: undefined,
-    command: { render: () => "true" },
-    uploadNeeds: [],
-    allowedRoles: [],
-    maxRuntimeS: null,
-    resources: () => ({}),
-    inputSchema: undefined,
-    validateForm: () => ({ isValid: true, value: {} }),
-    ...changes,
-  };
 }
 
 /** Takes every form, and hands its fields on as they are. */
