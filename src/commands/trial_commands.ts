@@ -3,6 +3,8 @@ import { dirname, join } from "node:path";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
 import type { Command } from "commander";
+import type { ConfigProbe } from "../cli/check_config.ts";
+import type { Config } from "../config/config.ts";
 import { bundledFile } from "../runtime/bundled_files.ts";
 import { selfCommand } from "../runtime/self_command.ts";
 import { type Surroundings, withEnvironment } from "./surroundings.ts";
@@ -33,30 +35,23 @@ export function addTrialCommands(program: Command, given: Surroundings, mainUrl:
     .option("--config <file>", "file to check (default: the one that serve would use)")
     .option("--schema", "print the JSON Schema of the file, for editors", false)
     .option("--probe", "also log in to each destination and try what jobs will need there", false)
-    .action((flags: { config?: string; schema: boolean; probe: boolean }) =>
+    .action(({ config, schema, probe: isProbing }: { config?: string; schema: boolean; probe: boolean }) =>
       withEnvironment(
         given,
         async (environment) => {
           const { runCheckConfig } = await import("../cli/check_config.ts");
-          return await runCheckConfig(
-            { config: undefined, ...flags },
-            {
-              environment,
-              workingDirectory: given.cwd,
-              credentialsDirectory: given.env.CREDENTIALS_DIRECTORY,
-              stdout: { write: given.stdout },
-              stderr: { write: given.stderr },
-              async *probe(config) {
-                const { pinoLogger } = await import("../../adapters/logger/pino_logger.ts");
-                const { probeDestinations } = await import("../probe_destinations.ts");
-                const logger = pinoLogger("critical", { write: given.stderr });
-                yield* probeDestinations({ config, clock, logger, random: Math.random, variables: given.env });
-              },
-            },
-          );
+          const probe = isProbing ? (checked: Config) => probeAll(checked, given) : undefined;
+          return await runCheckConfig({ config, schema, environment, probe }, given);
         },
         // Nothing is asked of the database.
         "warn",
       ),
     );
+}
+
+async function* probeAll(config: Config, { clock, stderr, env }: Surroundings): AsyncGenerator<ConfigProbe> {
+  const { pinoLogger } = await import("../../adapters/logger/pino_logger.ts");
+  const { probeDestinations } = await import("../probe_destinations.ts");
+  const logger = pinoLogger("critical", { write: stderr });
+  yield* probeDestinations({ config, clock, logger, random: Math.random, variables: env });
 }
