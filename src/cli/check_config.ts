@@ -1,10 +1,9 @@
 import type { Config } from "../config/config.ts";
-import { type Environment, resolveConfigFile } from "../config/environment.ts";
-import { formatFinding } from "../config/finding.ts";
+import type { Environment } from "../config/environment.ts";
 import { configJsonSchemaText } from "../config/json_schema.ts";
-import { loadConfig } from "../config/load.ts";
 import type { ProbeFinding } from "../ports/probe.ts";
 import { type CommandIo, EXIT } from "./io.ts";
+import { readConfigFile } from "./read_config.ts";
 
 export interface CheckConfigOptions {
   /** File to check; undefined means the one that `serve` would use. */
@@ -34,39 +33,13 @@ export async function runCheckConfig(options: CheckConfigOptions, io: CommandIo)
     io.stdout(configJsonSchemaText());
     return EXIT.ok;
   }
-  const choice =
-    options.config === undefined
-      ? resolveConfigFile(options.environment, io.cwd)
-      : { isValid: true as const, file: options.config, warning: undefined };
-  if (!choice.isValid) {
-    io.stderr(`${choice.reason}\n`);
-    return EXIT.fault;
-  }
-  const { file, warning } = choice;
-  if (warning !== undefined) {
-    io.stderr(`warning: ${warning}\n`);
-  }
-  const result = await loadConfig({
-    file,
-    workingDirectory: io.cwd,
-    credentialsDirectory: io.env.CREDENTIALS_DIRECTORY,
-    // Whoever checks a file need not be allowed to read the secrets of the daemon.
-    deniedSecrets: "warn",
-    missingJobRoot: "accept",
-  });
-  for (const finding of result.warnings) {
-    io.stderr(`${formatFinding(file, finding, "warning")}\n`);
-  }
-  if (!result.isValid) {
-    for (const finding of result.faults) {
-      io.stderr(`${formatFinding(file, finding)}\n`);
-    }
-    return EXIT.fault;
-  }
-  io.stdout(`${file}: OK\n${summary(result.config)}`);
+  // Whoever checks a file need not be allowed to read the secrets of the daemon.
+  const read = await readConfigFile({ ...options, deniedSecrets: "warn", missingJobRoot: "accept" }, io);
+  if (read === undefined) return EXIT.fault;
+  io.stdout(`${read.file}: OK\n${summary(read.config)}`);
   if (options.probe === undefined) return EXIT.ok;
   let isOk = true;
-  for await (const { subject, findings } of options.probe(result.config)) {
+  for await (const { subject, findings } of options.probe(read.config)) {
     for (const finding of findings) {
       io.stdout(`${subject}: ${finding.isOk ? "ok  " : "FAIL"} ${finding.text}\n`);
       isOk &&= finding.isOk;
