@@ -40,7 +40,7 @@ export async function readConfig(options: ReadConfigOptions, io: CommandIo): Pro
   return faults.length > 0 ? undefined : config;
 }
 
-/** The same as the file alone has it; tells its name, too. */
+/** The same for what the file alone says, with the name of that file. */
 export async function readConfigFile(
   options: ReadFileOptions,
   io: CommandIo,

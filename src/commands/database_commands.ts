@@ -8,7 +8,7 @@ interface LinkFlags {
   readonly config?: string;
 }
 
-/** Adds the commands that work on the database alone. */
+/** Adds the commands that bring something into the database without a daemon. */
 export function addDatabaseCommands(program: Command, given: Surroundings): void {
   const { clock } = given;
 
