@@ -1,6 +1,14 @@
 import type { DestinationMode } from "../src/core/destination_mode.ts";
 import type { JobId } from "../src/core/ids.ts";
-import { isBeingDeleted, knownOutcome, placementOf, publicState, schedulerJobIdOf } from "../src/core/job.ts";
+import {
+  holdsRunSlot,
+  isBeingDeleted,
+  type Job,
+  knownOutcome,
+  placementOf,
+  publicState,
+  schedulerJobIdOf,
+} from "../src/core/job.ts";
 import { explain, type Outage } from "../src/core/job_explanation.ts";
 import type { AdminJob, AdminJobQuery, AdminService, ReloadReport, TreeView } from "../src/ports/admin_service.ts";
 import type { AdminStore, JobOrder } from "../src/ports/admin_store.ts";
@@ -16,7 +24,7 @@ import type { Find, JobDirectory } from "./job_directory.ts";
 import { type JobWorld, tagOf } from "./job_effects.ts";
 import type { TreeNode } from "./kernel/tree_node.ts";
 import { destinationName, jobName } from "./messages.ts";
-import { allPerformers, presentPerformers } from "./present_performers.ts";
+import { allPerformers, holderOf, presentPerformers } from "./present_performers.ts";
 
 export interface AdminServiceOptions {
   readonly world: JobWorld;
@@ -72,6 +80,14 @@ export function createAdminService(options: AdminServiceOptions): AdminService {
     return { id, result: "done" as const, outcome };
   };
 
+  /** The workers that may have a job, and the one that has it. */
+  const workersOf = async (job: Job) => {
+    const name = holdsRunSlot(job.progress) ? placementOf(job.progress)?.destination : undefined;
+    const destination = name === undefined ? undefined : world.destinations.get(name);
+    const performers = destination === undefined ? null : await presentPerformers(destination, clock);
+    return { performers, performer: holderOf(performers, tagOf(world, job, job.attempt)) };
+  };
+
   const show = (view: JobView): AdminJob => toAdminJob(view, orders.get(view.job.id) ?? USUAL);
 
   return {
@@ -95,6 +111,7 @@ export function createAdminService(options: AdminServiceOptions): AdminService {
         tag: job.attempt === 0 ? null : tagOf(world, job, job.attempt),
         directory: local,
         remoteDirectory: fileSystem?.isStaged === true ? fileSystem.locate(id, local) : null,
+        performer: (await workersOf(job)).performer,
         actor: node === undefined ? null : toTreeView(node),
       };
     },
@@ -105,8 +122,7 @@ export function createAdminService(options: AdminServiceOptions): AdminService {
       const name = placementOf(job.progress)?.destination;
       const isDestinationMissing = name !== undefined && !world.destinations.has(name);
       const status = name === undefined || isDestinationMissing ? null : await destinationStatus(options, { name }, []);
-      const destination = name === undefined ? undefined : world.destinations.get(name);
-      const isHandedOver = job.progress.phase === "queued" && destination !== undefined;
+      const { performers, performer } = await workersOf(job);
       const text = explain(job, {
         nowMs: clock.nowMs(),
         reason: view.reason,
@@ -116,13 +132,14 @@ export function createAdminService(options: AdminServiceOptions): AdminService {
         queuePosition: view.queuePosition,
         slots: status?.slots ?? null,
         outages: outagesOf(status),
-        performers: isHandedOver ? await presentPerformers(destination, clock) : null,
+        performers: job.progress.phase === "queued" ? performers : null,
+        performer,
         pollInMs: status?.poll == null ? null : Math.max(0, status.poll.nextOnMs - clock.nowMs()),
       });
       return { id, text };
     },
     tree: () => toTreeView(options.inspect()),
-    performers: () => allPerformers([...world.destinations.values()], clock),
+    performers: () => allPerformers(world, clock),
     audit: (limit) => admin.audit(limit),
     recentEvents: () => feed.recent(),
     onEvent: (listener) => feed.listen(listener),
@@ -182,6 +199,7 @@ function toAdminJob({ job, reason, queuePosition }: JobView, { isHeld, priority 
     phase: progress.phase,
     schedulerJobId: schedulerJobIdOf(progress),
     returnCode: knownOutcome(progress)?.returnCode ?? null,
+    host: knownOutcome(progress)?.host ?? null,
   };
 }
 

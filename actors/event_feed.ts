@@ -1,7 +1,7 @@
 import { assertNever } from "../src/core/assert_never.ts";
 import { messageOf } from "../src/core/errors.ts";
 import type { JobId } from "../src/core/ids.ts";
-import { type Job, placementOf } from "../src/core/job.ts";
+import { type Job, knownOutcome, placementOf } from "../src/core/job.ts";
 import { reasonOfEnd } from "../src/core/job_reason.ts";
 import type { AdminEvent } from "../src/ports/admin_service.ts";
 import type { AuditEntry } from "../src/ports/admin_store.ts";
@@ -79,7 +79,9 @@ export function noteJobStep(feed: EventFeed, id: JobId, job: Job | undefined, on
 
 function stepText({ progress, application, submitter }: Job): string {
   const where = placementOf(progress)?.destination;
+  const host = knownOutcome(progress)?.host;
   const reason = reasonOfEnd(progress);
-  const parts = [progress.phase, where === undefined ? "" : `on ${where}`, `(${application}, ${submitter})`];
+  const at = host === undefined ? "" : `, host ${host}`;
+  const parts = [progress.phase, where === undefined ? "" : `on ${where}${at}`, `(${application}, ${submitter})`];
   return `${parts.filter((part) => part !== "").join(" ")}${reason === null ? "" : `: ${reason}`}`;
 }

@@ -15,12 +15,13 @@ export class JobLog {
   step(job: Job): void {
     const { progress } = job;
     if (progress.phase !== "finished") return this.#logger.debug("The job has moved on", fieldsOf(job));
-    const { isOk, returnCode, reason } = progress.outcome;
+    const { isOk, returnCode, reason, host } = progress.outcome;
     this.#logger.info("The job has ended", {
       ...fieldsOf(job),
       state: isOk ? "ok" : "error",
       returnCode,
       ...(reason === null ? {} : { reason }),
+      ...(host === undefined ? {} : { host }),
     });
   }
 

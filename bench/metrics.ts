@@ -27,7 +27,7 @@ const job = await store.insert(
   clock.nowMs(),
 );
 
-const quiet = { debug() {}, info() {}, warn() {}, error() {}, child: () => quiet };
+const quiet = { isDebugging: () => false, debug() {}, info() {}, warn() {}, error() {}, child: () => quiet };
 
 /** Answers requests from `from`. */
 async function asked(from: JobStore, changes: Parameters<typeof edgeWorld>[0] = {}) {

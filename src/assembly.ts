@@ -132,7 +132,8 @@ export async function buildDestinations(
   logger.debug("How the processes of commands are found", { by: cgroups === undefined ? "mark" : "control group" });
   const surroundings = { controlDir, environment: commands, runner, ssh, dirac, cgroups, clock, logger };
   const build = async (name: string, settings: DestinationConfig): Promise<Destination> => {
-    const builtScheduler = await buildScheduler(settings, surroundings);
+    const scoped = { ...surroundings, logger: logger.child({ destination: name }) };
+    const builtScheduler = await buildScheduler(settings, scoped);
     const scheduler = metrics?.measureScheduler(name, builtScheduler) ?? builtScheduler;
     open.add(scheduler);
     const onCopied = metrics?.staged.bind(metrics, name);

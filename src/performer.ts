@@ -11,6 +11,7 @@ import { diracClients } from "../adapters/dirac/dirac_clients.ts";
 import { diracEnvironment } from "../adapters/dirac/dirac_environment.ts";
 import { openAttemptCgroups } from "../adapters/scheduler/attempt_cgroups.ts";
 import { commandEnvironment } from "../adapters/scheduler/command_environment.ts";
+import { directSpawner } from "../adapters/scheduler/direct_spawner.ts";
 import { memoryScheduler } from "../adapters/scheduler/memory.ts";
 import { processTable } from "../adapters/scheduler/process_table.ts";
 import { endingLeftovers } from "../adapters/scheduler/redis/end_leftovers.ts";
@@ -102,20 +103,17 @@ export async function startPerformer(input: PerformerInput): Promise<RunningPerf
 async function worldOf(
   name: string,
   { scheduler, fileSystem, rules }: DestinationConfig,
-  { config, stateDir, variables, clock, logger, settleMs }: PerformerInput,
+  { config, stateDir, variables, clock, logger: common, settleMs }: PerformerInput,
   ssh: SshPool,
   closers: (() => Promise<void>)[],
 ): Promise<PerformerWorld> {
+  const logger = common.child({ destination: name });
   if (scheduler.type !== "arq") throw new TypeError(`Destination ${name} has no queue`);
   const host = hostname();
   const states = stateDir ?? join(placesOf(config).privateDir, "performers", host);
   const home = await openPerformerHome(join(states, encodeURIComponent(name)), host);
   closers.push(() => home.release());
-  logger.info("The performer has its place", {
-    destination: name,
-    performer: home.performer,
-    directory: home.directory,
-  });
+  logger.info("The performer has its place", { performer: home.performer, directory: home.directory });
   const copiesDir = join(placesOf(config).privateDir, "copies", home.performer);
   const here = localCommandRunner({ clock, logger });
   const dirac = diracClients({
@@ -147,6 +145,8 @@ async function worldOf(
     slots: scheduler.maxJobs,
     timeoutS: scheduler.jobTimeoutS,
     killGraceMs,
+    // Nobody waits for an answer of a performer, and a thread would cost a fifth of its processor time.
+    spawner: directSpawner(),
     clock,
     logger,
   });

@@ -5,6 +5,7 @@ import type { SchedulerStatus } from "../../src/core/job.ts";
 import type { AttemptEnd, OwnAttempt } from "../../src/ports/attempt_queue.ts";
 import type { ActorFactory } from "../kernel/actor.ts";
 import { type Ending, endOf, isPassing } from "./attempt_ending.ts";
+import { attemptLog } from "./attempt_log.ts";
 import type { AttemptMessage } from "./performer_messages.ts";
 import type { PerformerWorld } from "./performer_world.ts";
 
@@ -23,11 +24,18 @@ const FAULTS_PER_WARNING = 20;
 /**
  * Runs one attempt to its end: brings its files, starts the command, hands over what that has left and then how it
  * ended. In any life of the actor it begins at the beginning, where what was done already does nothing.
+ *
+ * @param takenAtMs when it became ours, on the monotonic clock; undefined for what an earlier performer has left
  */
-export function attemptActor(world: PerformerWorld, own: OwnAttempt): ActorFactory<AttemptMessage> {
+export function attemptActor(
+  world: PerformerWorld,
+  own: OwnAttempt,
+  takenAtMs: number | undefined,
+): ActorFactory<AttemptMessage> {
   const { runner, queue, workplace } = world;
   const { tag } = own;
   return (ctx) => {
+    const log = attemptLog(ctx, own, takenAtMs);
     let id: SchedulerJobId | undefined;
     let ending: Ending | undefined;
     /** What was told of any command before it was known which one is ours. */
@@ -46,7 +54,7 @@ export function attemptActor(world: PerformerWorld, own: OwnAttempt): ActorFacto
 
     const again = (what: string, error: unknown, retry: () => void): void => {
       const level = faults++ % FAULTS_PER_WARNING === FAULTS_PER_WARNING - 1 ? "warn" : "debug";
-      ctx.logger[level](`${what}; it is tried again`, { tag, reason: messageOf(error) });
+      ctx.logger[level](`${what}; it is tried again`, { reason: messageOf(error) });
       onRetry = retry;
       isWaiting = true;
       ctx.startTimer("retry", retryMs, { type: "retry_due" });
@@ -111,6 +119,7 @@ export function attemptActor(world: PerformerWorld, own: OwnAttempt): ActorFacto
     };
     const report = (): void => {
       const told = endOf(end, ending);
+      log.ended(told, ending);
       if (told === undefined) return cleanUp();
       ctx.run(
         (signal) => queue.ended(tag, told, signal),
@@ -128,7 +137,7 @@ export function attemptActor(world: PerformerWorld, own: OwnAttempt): ActorFacto
         },
         () => ({ type: "retry_due" }),
         (error) => {
-          ctx.logger.warn("What was here of a job is removed by the next performer", { tag, reason: messageOf(error) });
+          ctx.logger.warn("What was here of a job is removed by the next performer", { reason: messageOf(error) });
           return { type: "retry_due" };
         },
       );
@@ -173,6 +182,7 @@ export function attemptActor(world: PerformerWorld, own: OwnAttempt): ActorFacto
           case "prepared":
             succeeded();
             isPreparing = false;
+            log.prepared(message.directory);
             transfer = new AbortController();
             return start(message.directory);
           case "not_prepared":
@@ -182,6 +192,7 @@ export function attemptActor(world: PerformerWorld, own: OwnAttempt): ActorFacto
           case "started":
             succeeded();
             id = message.id;
+            log.started();
             for (const status of [message.status, early.get(id)]) {
               if (status?.type === "ended") return onEnded(status);
             }

@@ -1,6 +1,6 @@
 import { assertNever } from "../../src/core/assert_never.ts";
 import { messageOf } from "../../src/core/errors.ts";
-import type { AttemptTag } from "../../src/core/ids.ts";
+import { type AttemptTag, parseAttemptTag } from "../../src/core/ids.ts";
 import {
   type AttemptEnd,
   type OwnAttempt,
@@ -110,12 +110,18 @@ export function performerActor(world: PerformerWorld): ActorFactory<PerformerMes
       world.mayLiveFor(leftMs);
       ctx.startTimer("fence", leftMs, { type: "lease_ends" });
     };
-    const begin = (own: OwnAttempt): void => {
+    const begin = (own: OwnAttempt, takenAtMs: number | undefined): void => {
       const { tag } = own;
       const children = ctx.find(attemptsName(world.name));
       if (children === undefined || attempts.has(tag)) return;
       const ref = children.startChild(
-        actor({ id: tag, restart: "transient", factory: attemptActor(world, own), shutdownMs: 1_000 }),
+        actor({
+          id: tag,
+          restart: "transient",
+          factory: attemptActor(world, own, takenAtMs),
+          shutdownMs: 1_000,
+          logFields: { destination: world.name, job: parseAttemptTag(tag)?.id, tag },
+        }),
       );
       attempts.set(tag, { own, ref });
       ctx.watch(ref, () => ({ type: "attempt_over", tag }));
@@ -178,9 +184,10 @@ export function performerActor(world: PerformerWorld): ActorFactory<PerformerMes
         switch (message.type) {
           case "resumed":
             isResumed = true;
-            for (const own of message.attempts) begin(own);
+            for (const own of message.attempts) begin(own, undefined);
             if (message.attempts.length > 0) {
-              ctx.logger.info("Commands of an earlier performer were taken over", { count: message.attempts.length });
+              const tags = message.attempts.map(({ tag }) => tag);
+              ctx.logger.info("Commands of an earlier performer were taken over", { tags });
             }
             return renew();
           case "not_resumed":
@@ -208,7 +215,7 @@ export function performerActor(world: PerformerWorld): ActorFactory<PerformerMes
             for (const own of message.attempts) {
               if (isLeaving || attempts.size >= world.capacity) return;
               ctx.logger.info("A job is ours whose beginning was not answered", { tag: own.tag });
-              begin(own);
+              begin(own, clock.monotonicMs());
             }
             return;
           case "not_renewed":
@@ -232,7 +239,7 @@ export function performerActor(world: PerformerWorld): ActorFactory<PerformerMes
           case "taken":
             isTaking = false;
             isBeginning = false;
-            if (message.attempt !== undefined) begin(message.attempt);
+            if (message.attempt !== undefined) begin(message.attempt, clock.monotonicMs());
             if (drained !== undefined) queue.release();
             leaveWhenDrained();
             return takeMore();
@@ -252,6 +259,11 @@ export function performerActor(world: PerformerWorld): ActorFactory<PerformerMes
           case "drain":
             drained = message.drained;
             queue.release();
+            if (attempts.size > 0) {
+              ctx.logger.info("The performer waits for these jobs", { tags: [...attempts.keys()] });
+              // Administrators see at once that it takes no more.
+              renew();
+            }
             return leaveWhenDrained();
           case "end_all":
             return sendAll({ type: "interrupt", reason: message.reason });

@@ -31,6 +31,7 @@ function performerTree(world: PerformerWorld): SupervisorSpec {
         name: performerName(world.name),
         mailboxSize: PERFORMER_MAILBOX,
         factory: performerActor(world),
+        logFields: { destination: world.name },
       }),
     ],
   });

@@ -69,14 +69,15 @@ export function localCommandRunner(options: LocalCommandRunnerOptions): CommandR
       });
       exited.then(() => ending.wake());
       await ending.done;
-      const isWhole = await isWithin(bothEnded, lastOutputMs, clock);
+      const isWhole = await isWithin(Promise.all([bothEnded, exited]), lastOutputMs, clock);
       if (!isWhole) {
-        // A process that cannot be found holds them, or Bun missed their end, as 1.4.5 does once in many thousand commands.
+        // A process that cannot be found holds them, or Bun missed their end or that of the command, as it does once in
+        // many thousand commands (oven-sh/bun#43697).
         stdout.abandon();
         stderr.abandon();
       }
       if (result === "aborted") throw signal.reason;
-      if (!isWhole) throw new OutcomeUnknownError(`The outputs of ${command.program} did not end`);
+      if (!isWhole) throw new OutcomeUnknownError(`The end of ${command.program} or of its outputs was not told`);
       return {
         returnCode: await exited,
         isTimedOut: result === "late",

@@ -141,10 +141,12 @@ function rerun(fields: Fields): Rerun {
 }
 
 function outcome(fields: Fields): Outcome {
+  const host = fields.optionalText("host");
   return {
     isOk: fields.truth("isOk"),
     returnCode: fields.optionalInteger("returnCode"),
     reason: fields.optionalText("reason"),
+    ...(host === null ? {} : { host }),
   };
 }
 

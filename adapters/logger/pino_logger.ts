@@ -47,6 +47,7 @@ function wrap(log: PinoInstance, limit: { readonly level: LogLevel }): Logger {
       if (isWanted(level, limit.level)) log[PINO_NAMES[level]](fields, message);
     };
   return {
+    isDebugging: () => isWanted("debug", limit.level),
     debug: at("debug"),
     info: at("info"),
     warn: at("warning"),

@@ -9,6 +9,7 @@ import { type AttemptFiles, writeReturnCode } from "./attempt_files.ts";
 import { type Ending, endProcesses, type LastSignal } from "./end_processes.ts";
 import { examineAttempt } from "./examine_attempt.ts";
 import { afterLong } from "./long_timer.ts";
+import { lostChildren } from "./lost_children.ts";
 import { outcomeOf } from "./outcome_of.ts";
 import type { ProcessTable } from "./process_table.ts";
 import type { Child, ChildEnd } from "./spawner.ts";
@@ -88,6 +89,23 @@ export function attemptWatcher(options: WatcherOptions): AttemptWatcher {
   const endings = new Map<string, Ending>();
   let stopPoll: (() => void) | undefined;
   let isClosed = false;
+  const children = lostChildren<Attempt>(
+    clock,
+    ({ tag, pid, ending }) => ending === undefined && isGone(pid, tag),
+    (attempt) => {
+      logger.warn("The runtime has not told the end of a command", { tag: attempt.tag, pid: attempt.pid });
+      reconsider(attempt, false);
+    },
+  );
+
+  function isGone(pid: number, tag: string): boolean {
+    try {
+      return table.read(pid) === undefined || !table.isMarked(pid, tag);
+    } catch (error) {
+      logger.warn("Could not look after a process", { tag, pid, reason: messageOf(error) });
+      return false;
+    }
+  }
 
   function add(found: Omit<Attempt, "exitSignal" | "ending" | "stopDeadline">, ageMs: number): Attempt {
     const added: Attempt = { ...found, exitSignal: undefined, ending: undefined, stopDeadline: () => {} };
@@ -105,6 +123,7 @@ export function attemptWatcher(options: WatcherOptions): AttemptWatcher {
   function remove(attempt: Attempt): void {
     attempt.stopDeadline();
     attempts.delete(attempt.tag);
+    children.leave(attempt);
   }
 
   function conclude(attempt: Attempt, status: EndedStatus): void {
@@ -113,10 +132,11 @@ export function attemptWatcher(options: WatcherOptions): AttemptWatcher {
   }
 
   function onEnd(attempt: Attempt, end: ChildEnd): void {
-    if (isClosed) {
+    if (isClosed || attempts.get(attempt.tag) !== attempt) {
       return;
     }
     if (end.type === "lost") {
+      children.leave(attempt);
       attempt.isChild = false;
       attempt.startTicks = table.read(attempt.pid)?.startTicks ?? NOT_THERE;
       poll();
@@ -136,10 +156,14 @@ export function attemptWatcher(options: WatcherOptions): AttemptWatcher {
     }
   }
 
-  /** The script is gone: its record says how the command ended, or that another script runs the attempt. */
-  function reconsider(attempt: Attempt): void {
+  /**
+   * The script is gone: its record says how the command ended, or that another script runs the attempt.
+   *
+   * @param isPidOurs false when its number may have been given to a stranger meanwhile
+   */
+  function reconsider(attempt: Attempt, isPidOurs = true): void {
     remove(attempt);
-    const status = inspect(attempt.tag, attempt.pid) ?? neverBegan(attempt);
+    const status = inspect(attempt.tag, isPidOurs ? attempt.pid : undefined) ?? neverBegan(attempt);
     if (status.type === "ended") {
       options.onEnded(attempt.tag, status);
     }
@@ -273,6 +297,7 @@ export function attemptWatcher(options: WatcherOptions): AttemptWatcher {
     watch(tag, directory, child) {
       const attempt = add({ ...USUAL, tag, pid: child.pid, directory, isChild: true }, 0);
       void child.ended.then((end) => onEnd(attempt, end));
+      children.watch(attempt);
     },
     inspect(tag) {
       const attempt = attempts.get(tag);
@@ -295,6 +320,7 @@ export function attemptWatcher(options: WatcherOptions): AttemptWatcher {
     close() {
       isClosed = true;
       stopPoll?.();
+      children.close();
       for (const attempt of attempts.values()) {
         attempt.stopDeadline();
       }

@@ -39,7 +39,7 @@ export type SpawnerOrder = Program & { readonly number: number };
 export type SpawnerNews = { readonly number: number } & (
   | { readonly type: "started"; readonly pid: number }
   | { readonly type: "failed"; readonly message: string; readonly code: string | undefined }
-  | (ChildEnd & { readonly type: "exited" })
+  | { readonly type: "ended"; readonly end: ChildEnd }
 );
 
 interface Order {
@@ -69,7 +69,7 @@ export function spawnerThread(logger: Logger, script = SCRIPT): Spawner {
       return;
     }
     orders.delete(news.number);
-    if (news.type === "exited") order.ended.resolve({ type: "exited", status: news.status, signal: news.signal });
+    if (news.type === "ended") order.ended.resolve(news.end);
     else
       order.started.reject(Object.assign(new Error(news.message), news.code === undefined ? {} : { code: news.code }));
     endIfClosed();

@@ -130,9 +130,11 @@ export function consoleCommand(
   add("tree", "the actors, with what waits in their mailboxes, restarts and last faults").action((_, command) =>
     tell<TreeView>(given(command), "/tree", (tree) => showTree(tree, context.nowMs(), paint)),
   );
-  add("performers", "workers of destinations whose workers are elsewhere").action((_, command) =>
-    tell<Performers>(given(command), "/performers", (all) => showPerformers(all, context.nowMs(), paint)),
-  );
+  add("performers", "workers of destinations whose workers are elsewhere")
+    .option("--jobs", "also which jobs each has", false)
+    .action(({ jobs }: { jobs: boolean }, command) =>
+      tell<Performers>(given(command), "/performers", (all) => showPerformers(all, jobs, context.nowMs(), paint)),
+    );
   add("events", "what has happened")
     .option("-f, --follow", "go on until Ctrl-C", false)
     .action(({ follow }: { follow: boolean }, command) => {

@@ -1,6 +1,6 @@
 import type { PublicState } from "../core/job.ts";
-import { span } from "../core/job_explanation.ts";
-import type { AdminEvent, AdminJob, AdminJobDetail, Performers, TreeView } from "../ports/admin_service.ts";
+import { type HoldingPerformer, span } from "../core/job_explanation.ts";
+import type { AdminEvent, AdminJob, AdminJobDetail, Performer, Performers, TreeView } from "../ports/admin_service.ts";
 import type { AuditEntry } from "../ports/admin_store.ts";
 import { type Cell, harmless, harmlessLines, type Paint, table, widthOf } from "./paint.ts";
 
@@ -63,6 +63,8 @@ export function showJob(job: AdminJobDetail, log: string, nowMs: number, paint: 
     ["attempt", job.attempt === 0 ? null : String(job.attempt)],
     ["tag", job.tag],
     ["scheduler id", job.schedulerJobId],
+    ["performer", job.performer === null ? null : performerText(job.performer)],
+    ["host", job.host],
     ["directory", job.directory],
     ["remote directory", job.remoteDirectory],
     ["created", moment(job.createdOnMs, nowMs)],
@@ -94,6 +96,10 @@ function actorText({ actor }: AdminJobDetail): string | null {
   return `${actor.state}, ${actor.mailboxDepth} messages waiting, ${actor.restarts} restarts${fault}`;
 }
 
+function performerText({ name, host, silentForMs }: HoldingPerformer): string {
+  return `${name} on host ${host}${silentForMs === null ? "" : `, silent for ${span(silentForMs)}`}`;
+}
+
 function moment(ms: number | null, nowMs: number): string | null {
   return ms === null ? null : `${new Date(ms).toISOString()} (${span(nowMs - ms)} ago)`;
 }
@@ -116,7 +122,13 @@ export function showTree(tree: TreeView, nowMs: number, paint: Paint): string {
   return table(["ACTOR", "STATE", "MAILBOX", "RESTARTS", "LAST FAULT"], rows, paint);
 }
 
-export function showPerformers({ performers, unknown }: Performers, nowMs: number, paint: Paint): string {
+/** @param withJobs adds which jobs each has */
+export function showPerformers(
+  { performers, unknown }: Performers,
+  withJobs: boolean,
+  nowMs: number,
+  paint: Paint,
+): string {
   const gaps = unknown.map(({ destination, reason, sinceOnMs }) => {
     const since = sinceOnMs === null ? "" : ` (for ${span(nowMs - sinceOnMs)})`;
     return `! ${harmless(destination)}: its performers are not known: ${harmless(reason)}${since}\n`;
@@ -131,14 +143,17 @@ export function showPerformers({ performers, unknown }: Performers, nowMs: numbe
     harmless(each.release),
     `${each.running} of ${each.capacity}${each.isDraining ? ", takes no more" : ""}`,
     each.silentForMs === null ? "" : span(each.silentForMs),
-    span(nowMs - each.sinceMs),
+    span(nowMs - each.sinceOnMs),
+    ...(withJobs ? [jobsText(each)] : []),
   ]);
-  const shown = table(
-    ["PERFORMER", "DESTINATION", "HOST", "PID", "VERSION", "RUNNING", "SILENT FOR", "SINCE"],
-    rows,
-    paint,
-  );
+  const head = ["PERFORMER", "DESTINATION", "HOST", "PID", "VERSION", "RUNNING", "SILENT FOR", "SINCE"];
+  const shown = table(withJobs ? [...head, "JOBS"] : head, rows, paint);
   return unknown.length === 0 ? shown : `${shown}\n${warnings}`;
+}
+
+function jobsText({ jobs, running }: Performer): string {
+  const others = running - jobs.length;
+  return [...jobs, ...(others > 0 ? [`${others} of other daemons`] : [])].join(", ");
 }
 
 export function showAudit(entries: readonly AuditEntry[], paint: Paint): string {

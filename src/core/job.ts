@@ -14,6 +14,8 @@ export interface Outcome {
   readonly returnCode: number | null;
   /** Why the job failed, for people; null when `isOk` or when the return code says it all. */
   readonly reason: string | null;
+  /** Machine that had the job, where the scheduler tells; for administrators. */
+  readonly host?: string;
 }
 
 /** What a scheduler says about a job. */

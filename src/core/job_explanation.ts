@@ -1,7 +1,7 @@
 import { assertNever } from "./assert_never.ts";
 import type { DestinationNeed } from "./destination_health.ts";
 import type { DestinationMode } from "./destination_mode.ts";
-import { type Job, type Progress, placementOf, publicState } from "./job.ts";
+import { type Job, type Outcome, type Progress, placementOf, publicState } from "./job.ts";
 
 /** What is known around a job that an administrator asks about; null is not known. */
 export interface Surroundings {
@@ -18,6 +18,8 @@ export interface Surroundings {
   readonly pollInMs: number | null;
   /** Of a job that waits for a worker; null where there are none. */
   readonly performers: SeenPerformers | null;
+  /** The worker that has the job. */
+  readonly performer: HoldingPerformer | null;
 }
 
 /** The workers of a destination, as far as they are known. */
@@ -29,6 +31,14 @@ export interface SeenPerformer {
   readonly capacity: number;
   readonly running: number;
   readonly isDraining: boolean;
+  readonly silentForMs: number | null;
+}
+
+/** The worker that has a job, and where it is. */
+export interface HoldingPerformer {
+  readonly name: string;
+  readonly host: string;
+  /** How long it has not been heard of; null when that is no longer than usual. */
   readonly silentForMs: number | null;
 }
 
@@ -68,6 +78,9 @@ function situation(job: Job, around: Surroundings): string {
     case "submitting":
       return "It is being handed to the scheduler.";
     case "queued":
+      if (around.performer !== null) {
+        return `Its command is about to be started; the scheduler calls it ${progress.schedulerJobId}.${whoHasIt(around)}`;
+      }
       return [
         `It waits in the queue of the scheduler, which calls it ${progress.schedulerJobId}.`,
         progress.note === null ? "" : ` The scheduler says: ${sentence(progress.note)}`,
@@ -81,23 +94,37 @@ function situation(job: Job, around: Surroundings): string {
       const isAnswering = around.outages.every(({ part }) => part !== "scheduler");
       const poll =
         around.pollInMs === null || !isAnswering ? "" : ` The scheduler is asked again in ${span(around.pollInMs)}.`;
-      return `Its command has been running${runs}; the scheduler calls it ${progress.schedulerJobId}.${poll}`;
+      return `Its command has been running${runs}; the scheduler calls it ${progress.schedulerJobId}.${whoHasIt(around)}${poll}`;
     }
     case "cancelling":
-      return `It is being ended (${progress.cancellation.reason}), and waits for the proof that nothing of it is left.`;
+      return (
+        `It is being ended (${progress.cancellation.reason}), and waits for the proof that nothing of it is left.` +
+        whoHasIt(around)
+      );
     case "staging_out":
-      return "Its command has ended, and its output has to be copied back.";
+      return `Its command has ended${hadBy(progress.outcome)}, and its output has to be copied back.`;
     case "closing":
-      return "Its command has ended, and its copy at the destination has to be removed.";
+      return `Its command has ended${hadBy(progress.outcome)}, and its copy at the destination has to be removed.`;
     case "finished":
       return progress.outcome.isOk
-        ? "Its command ended well, and nothing is left to do."
-        : `It failed: ${sentence(around.reason ?? "nobody knows why")}`;
+        ? `Its command ended well${hadBy(progress.outcome)}, and nothing is left to do.`
+        : `It failed${hadBy(progress.outcome)}: ${sentence(around.reason ?? "nobody knows why")}`;
     case "deleting":
       return "Its files are being removed.";
     default:
       return assertNever(progress);
   }
+}
+
+function whoHasIt({ performer }: Surroundings): string {
+  if (performer === null) return "";
+  const { name, host, silentForMs } = performer;
+  const silence = silentForMs === null ? "" : `, and has not been heard of for ${span(silentForMs)}`;
+  return ` Performer ${name} on host ${host} has it${silence}.`;
+}
+
+function hadBy({ host }: Outcome): string {
+  return host === undefined ? "" : ` on host ${host}`;
 }
 
 function whoMayTakeIt(destination: string, seen: SeenPerformers, nowMs: number): string {

@@ -12,6 +12,8 @@ const STRIPPED = "***";
  */
 export function logAccess(c: EdgeContext, deps: EdgeDeps, response: Response, durationMs: number): void {
   const { method, url } = c.req;
+  const isQuiet = response.status < 400 && (method === "GET" || method === "HEAD");
+  if (isQuiet && !deps.logger.isDebugging()) return;
   const fields = {
     method,
     path: rawPath(url) + withoutToken(rawQuery(url)),
@@ -19,7 +21,7 @@ export function logAccess(c: EdgeContext, deps: EdgeDeps, response: Response, du
     durationMs: Math.round(durationMs * 1000) / 1000,
     peer: clientAddress(c, deps),
   };
-  if (response.status < 400 && (method === "GET" || method === "HEAD")) deps.logger.debug("Request", fields);
+  if (isQuiet) deps.logger.debug("Request", fields);
   else deps.logger.info("Request", fields);
 }
 

@@ -65,6 +65,10 @@ export function historyToJson(entry: HistoryEntry): HistoryJson {
  * @param ms milliseconds since 1970, may have a fraction of microseconds
  */
 export function isoDate(ms: number): string {
+  if (Number.isInteger(ms)) {
+    const text = new Date(ms).toISOString();
+    return `${text.slice(0, text.endsWith(".000Z") ? -5 : -1)}+00:00`;
+  }
   const micros = Math.round(ms * 1000);
   const fraction = ((micros % 1_000_000) + 1_000_000) % 1_000_000;
   const seconds = new Date((micros - fraction) / 1000).toISOString().slice(0, 19);

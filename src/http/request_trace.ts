@@ -43,6 +43,7 @@ export function requestFields(): Readonly<Record<string, string>> {
 /** A logger whose lines name the request that is being handled. */
 export function tracedLogger(logger: Logger): Logger {
   return {
+    isDebugging: () => logger.isDebugging(),
     debug: (message, fields) => logger.debug(message, { ...requestFields(), ...fields }),
     info: (message, fields) => logger.info(message, { ...requestFields(), ...fields }),
     warn: (message, fields) => logger.warn(message, { ...requestFields(), ...fields }),

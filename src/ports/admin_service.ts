@@ -1,6 +1,7 @@
 import type { DestinationMode } from "../core/destination_mode.ts";
 import type { JobId } from "../core/ids.ts";
 import type { Job, Phase, PublicState } from "../core/job.ts";
+import type { HoldingPerformer } from "../core/job_explanation.ts";
 import type { AdminJobFilter, AuditEntry } from "./admin_store.ts";
 import type { HistoryEntry } from "./job_store.ts";
 import type { PerformerPresence } from "./scheduler.ts";
@@ -112,6 +113,8 @@ export interface AdminJob {
   readonly queuePosition: number | null;
   readonly schedulerJobId: string | null;
   readonly returnCode: number | null;
+  /** Machine that had the job when it ended, where the scheduler tells. */
+  readonly host: string | null;
   readonly isHeld: boolean;
   readonly priority: number;
   readonly createdOnMs: number;
@@ -131,6 +134,8 @@ export interface AdminJobDetail extends AdminJob {
   readonly directory: string;
   /** At the destination; null when that sees the same directory, or has none of this job. */
   readonly remoteDirectory: string | null;
+  /** The worker that has it now. */
+  readonly performer: HoldingPerformer | null;
   /** Null when it has none, as after its end. */
   readonly actor: ActorView | null;
 }
@@ -181,8 +186,12 @@ export interface JobActionResult {
 }
 
 /** A worker of a destination whose workers are elsewhere. */
-export interface Performer extends PerformerPresence {
+export interface Performer extends Omit<PerformerPresence, "tags" | "sinceMs"> {
   readonly destination: string;
+  /** By its own clock. */
+  readonly sinceOnMs: number;
+  /** The jobs of this daemon that it has; others may share its queue. */
+  readonly jobs: readonly JobId[];
 }
 
 /** All workers that are known, and of which destinations it is not known which there are. */

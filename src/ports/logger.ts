@@ -12,6 +12,8 @@ export interface LogLevelControl {
 
 /** Structured log; one line per event. */
 export interface Logger {
+  /** False when nobody would see a line of level debug, so that its fields need not be made. */
+  isDebugging(): boolean;
   debug(message: string, fields?: LogFields): void;
   info(message: string, fields?: LogFields): void;
   warn(message: string, fields?: LogFields): void;

@@ -27,7 +27,10 @@ export interface PerformerPresence {
   /** Milliseconds since 1970, by its own clock. */
   readonly sinceMs: number;
   readonly capacity: number;
+  /** How many attempts it has. */
   readonly running: number;
+  /** Which these are; those of other daemons count as well. */
+  readonly tags: readonly AttemptTag[];
   /** True when it takes no more jobs. */
   readonly isDraining: boolean;
   /** How long it has not been heard of; null when that is no longer than usual. */

@@ -2,7 +2,7 @@ import { expect, test } from "bun:test";
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { SchedulerUnavailableError } from "../../src/core/errors.ts";
-import { jobId, schedulerJobId } from "../../src/core/ids.ts";
+import { attemptTag, jobId, schedulerJobId } from "../../src/core/ids.ts";
 import type { Job } from "../../src/core/job.ts";
 import type { JobAction } from "../../src/ports/admin_service.ts";
 import type { AdminJobFilter } from "../../src/ports/admin_store.ts";
@@ -85,6 +85,55 @@ test("status tells at once of a scheduler that knows without a question that nob
     ...{ isHealthy: false, sinceOnMs: 17 },
     lastFault: { message: absence.reason, onMs: 17 },
   });
+});
+
+test("an administrator learns which worker has a job, which jobs a worker has, and where one has ended", async () => {
+  await using opened = await setup();
+  const { world, scheduler } = opened;
+  const job = await world.submit();
+  await world.until(job.id, "queued");
+  const tag = scheduler.submitted[0]?.tag;
+  const worker = { pid: 1, release: "1", sinceMs: 17, capacity: 2, isDraining: false, silentForMs: null };
+  const busy = { ...worker, name: "b-1", host: "b", running: 2, tags: [tag, attemptTag("other", jobId(99), 1)] };
+  const idle = { ...worker, name: "a-1", host: "a", running: 0, tags: [] };
+  Object.assign(scheduler, { performers: async () => [idle, busy] });
+  expect(await world.admin.performers()).toMatchObject({
+    performers: [
+      { name: "a-1", destination: "here", jobs: [] },
+      { name: "b-1", running: 2, jobs: [job.id], sinceOnMs: 17 },
+    ],
+  });
+  const holder = { name: "b-1", host: "b", silentForMs: null };
+  for (const phase of ["queued", "running"] as const) {
+    await world.until(job.id, phase);
+    expect(await world.admin.job(job.id)).toMatchObject({ performer: holder, host: null });
+    expect((await world.admin.why(job.id))?.text).toContain("Performer b-1 on host b has it.");
+    scheduler.start(schedulerJobId(`s-${tag}`));
+  }
+  scheduler.end(schedulerJobId(`s-${tag}`), { ...SUCCEEDED, host: "b" });
+  await world.pass(job.id, "finished");
+  expect(await world.admin.job(job.id)).toMatchObject({ performer: null, host: "b" });
+  const said = world.logger.lines.find(({ message }) => message === "The job has ended");
+  expect(said?.fields).toMatchObject({ job: job.id, host: "b" });
+});
+
+test("a job is shown without its worker while that is not known, and no worker is looked for when it waits here", async () => {
+  await using opened = await setup();
+  const { world, scheduler } = opened;
+  let questions = 0;
+  Object.assign(scheduler, {
+    performers: async () => {
+      questions += 1;
+      throw new SchedulerUnavailableError("Redis cannot be reached");
+    },
+  });
+  const [handed, waiting] = [await world.submit(), await world.submit()];
+  await world.until(handed.id, "queued");
+  await world.until(waiting.id, "waiting");
+  expect(await world.admin.job(waiting.id)).toMatchObject({ performer: null });
+  expect(questions).toBe(0);
+  expect(await world.admin.job(handed.id)).toMatchObject({ phase: "queued", performer: null });
+  expect(questions).toBe(1);
 });
 
 test("a paused destination starts no waiting job, also after a restart, until it is resumed", async () => {

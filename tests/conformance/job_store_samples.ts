@@ -39,11 +39,10 @@ export function newJob(changes: Partial<NewJob> = {}): NewJob {
 
 const text = fc.string({ unit: "grapheme", maxLength: 20 }).map((value) => value.replaceAll("\0", ""));
 const cancellation: fc.Arbitrary<Cancellation> = fc.record({ reason: text, isDelete: fc.boolean() });
-const outcome: fc.Arbitrary<Outcome> = fc.record({
-  isOk: fc.boolean(),
-  returnCode: fc.option(fc.integer()),
-  reason: fc.option(text),
-});
+const outcome: fc.Arbitrary<Outcome> = fc.record(
+  { isOk: fc.boolean(), returnCode: fc.option(fc.integer()), reason: fc.option(text), host: text },
+  { requiredKeys: ["isOk", "returnCode", "reason"] },
+);
 const rerun: fc.Arbitrary<Rerun> = fc.record({ wasRunning: fc.boolean(), reason: text });
 const placement: fc.Arbitrary<Placement> = fc.record({ destination: text, isStaged: fc.boolean() });
 const schedulerId = text.map(schedulerJobId);

@@ -112,7 +112,7 @@ export function answersStatuses(says: Says): void {
       },
       PATIENCE_MS,
     );
-    expect(status.get(ended)).toEqual({ type: "ended", outcome: { isOk: false, returnCode: 3, reason: null } });
+    expect(status.get(ended)).toMatchObject({ type: "ended", outcome: { isOk: false, returnCode: 3, reason: null } });
     await world.write(directory, "go", "");
     await untilEnded(world.scheduler, running);
   });

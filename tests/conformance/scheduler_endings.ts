@@ -127,7 +127,7 @@ export function closesAndForgets(says: Says): void {
     expect(await status()).toEqual({ type: "running" });
     expect(await next.submit(jobIn(directory, command), tag, signal)).toBe(id);
     await world.write(directory, "go", "");
-    expect(await untilEnded(next, id)).toEqual({ isOk: false, returnCode: 8, reason: null });
+    expect(await untilEnded(next, id)).toMatchObject({ isOk: false, returnCode: 8, reason: null });
     expect((await world.read(directory, "pids"))?.split("\n").length).toBe(2);
   });
 

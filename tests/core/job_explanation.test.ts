@@ -1,5 +1,6 @@
 import { expect, test } from "bun:test";
 import { schedulerJobId } from "../../src/core/ids.ts";
+import type { Progress } from "../../src/core/job.ts";
 import { explain, type SeenPerformer, type Surroundings, span } from "../../src/core/job_explanation.ts";
 import { aJob } from "../support/job_builder.ts";
 
@@ -14,6 +15,7 @@ const QUIET: Surroundings = {
   outages: [],
   pollInMs: null,
   performers: null,
+  performer: null,
 };
 
 const PLACED = { destination: "cluster", isStaged: true };
@@ -59,6 +61,40 @@ test("a job that waits for a performer is explained by those that are there", ()
     explain(job, { ...QUIET, performers: { isKnown: false, reason: "It is late", sinceMs } });
   expect(unknown(null)).toContain("Whether a performer is there for it is not known: It is late.");
   expect(unknown(95_000)).toContain("is not known: Redis has not answered for 5 s.");
+});
+
+test("a job that a performer has is explained by which one, and where, also when that is silent", () => {
+  const handedOver = { ...PLACED, schedulerJobId: schedulerJobId("t-1-1") };
+  const full = { capacity: 1, running: 1, isDraining: false, silentForMs: null };
+  const text = (progress: Progress, silentForMs: number | null = null) =>
+    explain(aJob({ progress }), {
+      ...QUIET,
+      performers: { isKnown: true, performers: [full] },
+      performer: { name: "node7-ab", host: "node7.lab", silentForMs },
+    });
+  expect(text({ phase: "running", ...handedOver })).toContain(
+    "the scheduler calls it t-1-1. Performer node7-ab on host node7.lab has it. ",
+  );
+  expect(text({ phase: "running", ...handedOver }, 9_000)).toContain("has it, and has not been heard of for 9 s.");
+  const cancellation = { reason: "Cancelled by me", isDelete: false };
+  expect(text({ phase: "cancelling", ...handedOver, wasRunning: true, cancellation })).toContain(
+    "waits for the proof that nothing of it is left. Performer node7-ab on",
+  );
+  // It would look for itself in vain among those that have room.
+  const begun = text({ phase: "queued", ...handedOver, note: null, rerun: null });
+  expect(begun).toContain("Its command is about to be started; the scheduler calls it t-1-1. Performer node7-ab on");
+  expect(begun).not.toContain("No performer has room");
+});
+
+test("a job that has ended is explained with the host that had it", () => {
+  const end = (isOk: boolean): Progress => ({
+    ...{ phase: "finished", placement: PLACED, schedulerJobId: null },
+    outcome: { isOk, returnCode: 0, reason: null, host: "node7.lab" },
+  });
+  expect(explain(aJob({ progress: end(true) }), QUIET)).toContain("Its command ended well on host node7.lab, and");
+  expect(explain(aJob({ progress: end(false) }), { ...QUIET, reason: "It was late" })).toContain(
+    "It failed on host node7.lab: It was late.",
+  );
 });
 
 test("a failed job is explained by its reason, and a good one needs nothing", () => {

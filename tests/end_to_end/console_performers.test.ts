@@ -1,5 +1,6 @@
 import { expect, setDefaultTimeout, test } from "bun:test";
 import { writeFileSync } from "node:fs";
+import { hostname } from "node:os";
 import { join } from "node:path";
 import { runConsole } from "../support/console_process.ts";
 import { type DaemonProcess, type SpawnedCommand, spawnDaemon, startDaemon } from "../support/daemon_process.ts";
@@ -70,4 +71,58 @@ destinations:
   await daemon.until(second, "ok");
   expect(await performers()).toContain("far");
   expect(next.child.exitCode).toBeNull();
+});
+
+test("an administrator is told which performer has a job and which host has had it, and each performer logs its jobs", async () => {
+  await using redis = await startRedis();
+  await using daemon = await startDaemon({
+    config: `job_root_dir: jobs
+applications:
+  waits:
+    command_template: "echo {{word|q}}; until [ -e go ]; do sleep 0.05; done"
+    input_schema: {type: object, properties: {word: {type: string, default: hunter2}}}
+destinations:
+  far: {scheduler: {type: arq, redis_dsn: "${redis.dsn}", max_jobs: 1, heartbeat_timeout: 15}, filesystem: {type: local}}
+`,
+  });
+  await using one = await startPerformer(daemon, "one.log");
+  await using two = await startPerformer(daemon, "two.log");
+  const say = async (...words: readonly string[]): Promise<string> => (await runConsole(daemon, ...words)).text;
+  const nameOf = ({ output }: SpawnedCommand): string => /"performer":"([^"]+)"/.exec(output())?.[1] ?? "none";
+
+  const ids = [await daemon.submitOk("waits", FILES), await daemon.submitOk("waits", FILES)];
+  for (const id of ids) await daemon.until(id, "running");
+  const rows = (await say("performers", "--jobs")).split("\n").slice(1, 3);
+  expect(rows.map((row) => Number(/1 of 1 .* (\d+) *$/.exec(row)?.[1])).toSorted()).toEqual(ids);
+  const holders = await Promise.all(
+    ids.map(async (id) => /\nperformer +(\S+) on host/.exec(await say("job", `${id}`))?.[1]),
+  );
+  expect(holders.toSorted()).toEqual([nameOf(one), nameOf(two)].toSorted());
+  const [lost, good] = holders[0] === nameOf(one) ? ids : ids.toReversed();
+  expect(await say("why", `${lost}`)).toContain(`Performer ${nameOf(one)} on host ${hostname()} has it.`);
+
+  one.child.kill("SIGKILL");
+  await eventually("silence", async () =>
+    (await say("why", `${lost}`)).includes("has it, and has not been heard of for "),
+  );
+  writeFileSync(join(daemon.directory, "jobs", String(good), "go"), "");
+  await daemon.until(good ?? 0, "ok");
+  await daemon.until(lost ?? 0, "error");
+  expect(await say("why", `${good}`)).toContain(`ended well on host ${hostname()}`);
+  expect(await say("why", `${lost}`)).toContain(`It failed on host ${hostname()}: The performer was lost`);
+  expect(await say("job", `${good}`)).toMatch(new RegExp(`\\nhost +${hostname()}\\n`));
+  expect(await say("events")).toContain(`job ${good} finished on far, host ${hostname()} (waits, `);
+  expect(daemon.log()).toContain(
+    `"destination":"far","performer":"${nameOf(one)}","host":"${hostname()}","attempts":1`,
+  );
+
+  const told = two
+    .output()
+    .split("\n")
+    .filter((line) => line.includes("The job has ended"));
+  const directory = join(daemon.directory, "jobs", String(good));
+  expect(told.map((line): unknown => JSON.parse(line))).toMatchObject([
+    { level: "info", job: good, destination: "far", application: "waits", directory, state: "ok", returnCode: 0 },
+  ]);
+  expect(two.output()).not.toContain("hunter2");
 });

@@ -180,7 +180,14 @@ export class SimulatedDaemon {
   #logger(): Logger {
     const { trace } = this.#outside;
     const write = (message: string, fields: LogFields = {}): void => trace(() => `log: ${message} ${textOf(fields)}`);
-    const logger: Logger = { debug: () => {}, info: write, warn: write, error: write, child: () => logger };
+    const logger: Logger = {
+      isDebugging: () => false,
+      debug: () => {},
+      info: write,
+      warn: write,
+      error: write,
+      child: () => logger,
+    };
     return logger;
   }
 }

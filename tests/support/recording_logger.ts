@@ -21,6 +21,7 @@ export function recordingLogger(): RecordingLogger {
       };
     return {
       lines,
+      isDebugging: () => true,
       debug: write("debug"),
       info: write("info"),
       warn: write("warn"),

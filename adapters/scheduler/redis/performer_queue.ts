@@ -141,10 +141,11 @@ export function performerQueue(options: PerformerQueueOptions): AttemptQueue {
     }
   };
   const ended: AttemptQueue["ended"] = async (tag, end, signal) => {
-    const values = [performer, tag, encodeEnd(end), encodeNews({ tag, status: end }), keys.news];
-    const told = connection.ask(signal, (client) => runScript(client, ENDED, [keys.attempt(tag), begunBy], values));
+    const told = { ...end, outcome: { ...end.outcome, host: options.about.host } };
+    const values = [performer, tag, encodeEnd(told), encodeNews({ tag, status: told }), keys.news];
+    const answer = connection.ask(signal, (client) => runScript(client, ENDED, [keys.attempt(tag), begunBy], values));
     deliveries.ended(tag);
-    await told;
+    await answer;
     toldEnds.set(tag, { end, atMs: clock.monotonicMs() });
     for (const [other, { atMs }] of toldEnds) {
       if (clock.monotonicMs() - atMs < REMEMBERED_MS) break;

@@ -36,6 +36,8 @@ const end = Type.Object(
         isOk: Type.Boolean(),
         returnCode: Type.Union([Type.Integer(), Type.Null()]),
         reason: Type.Union([Type.String(), Type.Null()]),
+        /** Without it are ends that an earlier version has left in Redis, so that needs no other version number. */
+        host: Type.Optional(Type.String()),
       },
       { additionalProperties: false },
     ),

@@ -182,17 +182,34 @@ ${LIFE}
 return {life, redis.call('ZRANGE', KEYS[1], 0, -1, 'WITHSCORES')}`);
 
 /**
- * leases, performers, lives in which they were heard; first part of attempts, first part of begun tags, result, news without tag in two parts, channel,
- * then performers and the ends of their leases in turn.
+ * performers, leases; first part of begun tags.
+ *
+ * @returns for each performer its name, what it says about itself, how many milliseconds are left of its lease, and the
+ *   tags of the attempts that it has
+ */
+export const PERFORMERS = redisScript(`
+${NOW}
+local names, found = redis.call('HKEYS', KEYS[1]), {}
+table.sort(names)
+for _, performer in ipairs(names) do
+  local over = redis.call('ZSCORE', KEYS[2], performer) or now
+  local tags = redis.call('SMEMBERS', ARGV[1] .. performer)
+  table.insert(found, {performer, redis.call('HGET', KEYS[1], performer), over - now, tags})
+end
+return found`);
+
+/**
+ * leases, performers, lives in which they were heard; first part of attempts, first part of begun tags, channel, then for each
+ * performer its name, the end of its lease, and how its attempts end: the result, and news without tag in two parts.
  *
  * Ends the attempts of these performers, unless they have renewed their leases.
  *
- * @returns for each performer its name, what it said about itself and how many attempts it had
+ * @returns for each performer its name and how many attempts it had
  */
 export const SWEEP = redisScript(`
 ${EVEN_WHEN_FULL.set}
 local swept = {}
-for i = 7, #ARGV, 2 do
+for i = 4, #ARGV, 5 do
   local performer = ARGV[i]
   if redis.call('ZSCORE', KEYS[1], performer) == ARGV[i + 1] then
     local begun = ARGV[2] .. performer
@@ -201,12 +218,12 @@ for i = 7, #ARGV, 2 do
       local attempt = ARGV[1] .. tag
       local found = redis.call('HMGET', attempt, 'state', 'by')
       if found[1] == 'begun' and found[2] == performer then
-        redis.call('HSET', attempt, 'state', 'ended', 'result', ARGV[3])
-        redis.call('PUBLISH', ARGV[6], ARGV[4] .. tag .. ARGV[5])
+        redis.call('HSET', attempt, 'state', 'ended', 'result', ARGV[i + 2])
+        redis.call('PUBLISH', ARGV[3], ARGV[i + 3] .. tag .. ARGV[i + 4])
         count = count + 1
       end
     end
-    table.insert(swept, {performer, redis.call('HGET', KEYS[2], performer) or '', count})
+    table.insert(swept, {performer, count})
     redis.call('DEL', begun)
     redis.call('ZREM', KEYS[1], performer)
     redis.call('HDEL', KEYS[2], performer)

@@ -12,7 +12,7 @@ import { describeMemory, describePerformers } from "./describe_queue.ts";
 import { logQuestions } from "./log_questions.ts";
 import { queueKeys } from "./queue_keys.ts";
 import { decodeEnd, decodeNews, decodePerformer, encodeAttempt, encodeEnd, encodeNews } from "./queue_messages.ts";
-import { CANCEL, CONFIRM, CREATE, FORGET } from "./queue_scripts.ts";
+import { CANCEL, CONFIRM, CREATE, FORGET, PERFORMERS } from "./queue_scripts.ts";
 import { type RedisConnectionOptions, redisConnection } from "./redis_connection.ts";
 import { runScript } from "./redis_script.ts";
 import { sweepPerformers } from "./sweep_performers.ts";
@@ -193,15 +193,15 @@ export function redisScheduler(options: RedisSchedulerOptions): Scheduler {
     },
     performers: (signal) =>
       whileOpen(signal, async (either) => {
-        const [present, leases, now] = await connection.ask(either, (client) =>
-          Promise.all([client.hGetAll(keys.performers), client.zRangeWithScores(keys.leases, 0, -1), client.time()]),
+        const answer = await connection.ask(either, (client) =>
+          runScript(client, PERFORMERS, [keys.performers, keys.leases], [keys.begun]),
         );
-        const nowMs = Number(now[0] ?? 0) * 1000;
-        const untilMs = new Map(leases.map(({ value, score }) => [value, score]));
-        return Object.entries(present).map(([name, text]) => {
+        return (answer as PerformersAnswer).map(([name, text, leftMs, tags]) => {
           const { destination: _, ...presence } = decodePerformer(text);
-          const silentMs = leaseMs - ((untilMs.get(name) ?? nowMs) - nowMs);
-          return { name, ...presence, silentForMs: silentMs > leaseMs * SILENT_PART ? silentMs : null };
+          const silentMs = leaseMs - leftMs;
+          const silentForMs = silentMs > leaseMs * SILENT_PART ? silentMs : null;
+          // What it says itself is as old as its last renewal.
+          return { name, ...presence, running: tags.length, tags, silentForMs };
         });
       }),
     listen: (listener) => follower.listen((tag, status) => listener(schedulerJobId(tag) as SchedulerJobId, status)),
@@ -216,6 +216,9 @@ export function redisScheduler(options: RedisSchedulerOptions): Scheduler {
     },
   };
 }
+
+/** Name, presence, milliseconds that are left of the lease, tags. */
+type PerformersAnswer = readonly (readonly [string, string, number, readonly AttemptTag[]])[];
 
 function statusOf(
   tag: string,

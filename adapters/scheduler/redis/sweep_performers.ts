@@ -31,9 +31,15 @@ export function sweepPerformers({ connection, keys, leaseMs, clock, logger, sign
   const watch = leaseWatch(leaseMs);
   const pauseMs = Math.max(SHORTEST_PAUSE_MS, Math.min(LONGEST_PAUSE_MS, leaseMs / PAUSES_PER_LEASE));
   const reason = `The performer was lost: nothing was heard of it for ${Math.round(leaseMs / 1000)} s`;
-  const outcome = { isOk: false, returnCode: null, reason };
-  const end = { type: "ended", outcome, isInterrupted: true } as const;
-  const [before = "", after = ""] = encodeNews({ tag: PLACE, status: end }).split(PLACE);
+  /** What is told of each attempt of a performer: its result, and the news in two parts. */
+  const endsOf = (host: Host): readonly string[] => {
+    const outcome = { isOk: false, returnCode: null, reason, ...host };
+    const end = { type: "ended", outcome, isInterrupted: true } as const;
+    const news = encodeNews({ tag: PLACE, status: end });
+    // The tag stands before anything that a host may be called.
+    const place = news.indexOf(PLACE);
+    return [encodeEnd(end), news.slice(0, place), news.slice(place + PLACE.length)];
+  };
 
   const sweep = async (): Promise<void> => {
     const askedAtMs = clock.monotonicMs();
@@ -42,13 +48,16 @@ export function sweepPerformers({ connection, keys, leaseMs, clock, logger, sign
     )) as readonly [string, readonly string[]];
     const over = watch.look({ server: life, leases: leasesIn(entries) }, askedAtMs, clock.monotonicMs());
     if (over.length === 0) return;
-    const values = [keys.attempts, keys.begun, encodeEnd(end), before, after, keys.news];
-    const lost = over.flatMap(({ performer, until }) => [performer, until]);
+    const names = over.map(({ performer }) => performer);
+    const present = await connection.ask(signal, (client) => client.hmGet(keys.performers, names));
+    const hosts = new Map(names.map((name, index) => [name, hostIn(present[index] ?? "")]));
+    const lost = over.flatMap(({ performer, until }) => [performer, until, ...endsOf(hosts.get(performer) ?? {})]);
+    const values = [keys.attempts, keys.begun, keys.news];
     const swept = await connection.ask(signal, (client) =>
       runScript(client, SWEEP, [keys.leases, keys.performers, keys.heard], [...values, ...lost]),
     );
-    for (const [performer, presence, attempts] of swept as readonly [string, string, number][]) {
-      logger.warn("A performer was lost", { performer, ...whereIs(presence), attempts });
+    for (const [performer, attempts] of swept as readonly [string, number][]) {
+      logger.warn("A performer was lost", { performer, ...hosts.get(performer), attempts });
     }
   };
   let stop = clock.after(pauseMs, sweepAgain);
@@ -69,7 +78,9 @@ function leasesIn(entries: readonly string[]): readonly Lease[] {
   );
 }
 
-function whereIs(presence: string): { readonly host?: string } {
+type Host = { readonly host?: string };
+
+function hostIn(presence: string): Host {
   try {
     return { host: decodePerformer(presence).host };
   } catch {

@@ -241,7 +241,7 @@ test("an end is told again and again until there is an answer", async () => {
 
 test("when drained it takes nothing, waits for what it has, and then gives its lease back", async () => {
   await using world = await setup();
-  const { queue, runner, begin, clock, tell } = world;
+  const { queue, runner, begin, clock, tell, logger } = world;
   await begin(attempt(1));
   let isDrained = false;
   tell({
@@ -250,10 +250,12 @@ test("when drained it takes nothing, waits for what it has, and then gives its l
       isDrained = true;
     },
   });
+  await settle();
+  expect(queue.renewals.at(-1)).toMatchObject({ held: 1, isDraining: true });
+  expect(logger.lines.at(-1)?.fields).toMatchObject({ destination: "far", tags: [attempt(1).tag] });
   queue.waiting.push(attempt(2));
   await clock.advance(LEASE_MS);
   expect(isDrained).toBe(false);
-  expect(queue.renewals.at(-1)).toMatchObject({ held: 1, isDraining: true });
   runner.end(idOf(attempt(1)), GOOD);
   await clock.advance(LEASE_MS);
   expect(isDrained).toBe(true);

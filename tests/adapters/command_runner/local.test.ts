@@ -1,4 +1,5 @@
-import { expect, test } from "bun:test";
+import { expect, spyOn, test } from "bun:test";
+import { ChildProcess } from "node:child_process";
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { systemClock } from "../../../adapters/clock/system_clock.ts";
@@ -6,6 +7,7 @@ import { localCommandRunner } from "../../../adapters/command_runner/local.ts";
 import { processTable } from "../../../adapters/scheduler/process_table.ts";
 import { OutcomeUnknownError } from "../../../src/core/errors.ts";
 import { type CommandRunnerWorld, commandRunnerSuite } from "../../conformance/command_runner_suite.ts";
+import { eventually } from "../../support/eventually.ts";
 import { recordingLogger } from "../../support/recording_logger.ts";
 import { tempDir } from "../../support/temp_dir.ts";
 
@@ -43,4 +45,22 @@ test("outputs that are held by a process which cannot be found are given up, as 
   const running = runner.run({ ...command, timeoutMs: 20_000, maxOutputBytes: 1_000, leavesNothing: true }, signal);
   await expect(running).rejects.toBeInstanceOf(OutcomeUnknownError);
   process.kill(Number(readFileSync(join(directory.path, "pid"), "utf8")), "SIGKILL");
+});
+
+test("of a command whose end the runtime never tells nobody knows how it ended", async () => {
+  const runner = localCommandRunner({ clock: systemClock(), logger: recordingLogger(), lastOutputMs: 100 });
+  const emit = ChildProcess.prototype.emit;
+  const swallowed = new Set<unknown>();
+  const deaf = spyOn(ChildProcess.prototype, "emit").mockImplementation(function (
+    this: ChildProcess,
+    ...news: Parameters<typeof emit>
+  ) {
+    if (news[0] !== "exit" && news[0] !== "close") return emit.apply(this, news);
+    swallowed.add(news[0]);
+    return false;
+  });
+  const command = { program: "/bin/echo", args: ["said"], environment: {}, timeoutMs: 300, maxOutputBytes: 1_000 };
+  const running = runner.run(command, new AbortController().signal);
+  await eventually("its end", () => swallowed.size === 2).finally(() => deaf.mockRestore());
+  await expect(running).rejects.toBeInstanceOf(OutcomeUnknownError);
 });

@@ -1,11 +1,20 @@
 import { expect, setDefaultTimeout, test } from "bun:test";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { systemClock } from "../../../adapters/clock/system_clock.ts";
 import { idOfAttempt } from "../../../adapters/scheduler/attempt_id.ts";
+import { directSpawner } from "../../../adapters/scheduler/direct_spawner.ts";
 import { memoryScheduler } from "../../../adapters/scheduler/memory.ts";
 import { processTable } from "../../../adapters/scheduler/process_table.ts";
-import { type Child, type Program, type Spawner, spawnerThread } from "../../../adapters/scheduler/spawner.ts";
+import {
+  type Child,
+  type ChildEnd,
+  type Program,
+  type Spawner,
+  spawnerThread,
+} from "../../../adapters/scheduler/spawner.ts";
 import { SchedulerUnavailableError } from "../../../src/core/errors.ts";
 import type { SchedulerStatus } from "../../../src/core/job.ts";
+import type { Clock } from "../../../src/ports/clock.ts";
 import { freshTag, jobIn, signal, untilEnded } from "../../conformance/scheduler_world.ts";
 import { eventually } from "../../support/eventually.ts";
 import { openLocalWorld } from "../../support/local_world.ts";
@@ -51,22 +60,34 @@ function gatedWorld() {
   return { ...gate, local, [Symbol.asyncDispose]: () => local[Symbol.asyncDispose]() };
 }
 
-test("the end of a process is told with its status or its signal", async () => {
-  using here = world();
-  const children = await Promise.all(["exit 7", "kill -9 $$"].map((command) => here.spawner.spawn(shell(command))));
+const spawners: readonly (readonly [string, () => Spawner])[] = [
+  ["on a thread of its own", () => spawnerThread(recordingLogger())],
+  ["on the calling thread", directSpawner],
+];
+
+test.each(spawners)("the end of a process is told with its status or its signal: %s", async (_, make) => {
+  const spawner = make();
+  const children = await Promise.all(["exit 7", "kill -9 $$"].map((command) => spawner.spawn(shell(command))));
   expect(await Promise.all(children.map(({ ended }) => ended))).toEqual([
     { type: "exited", status: 7, signal: null },
     { type: "exited", status: null, signal: "SIGKILL" },
   ]);
+  spawner.close();
+  await expect(spawner.spawn(shell("exit 0"))).rejects.toThrow("closed");
 });
 
-test.each([
-  ["no such program", program("/no/such/program"), "ENOENT"],
-  ["no such directory", program("/bin/sh", [], "/no/such/directory"), "ENOENT"],
-  ["too long an argument", shell(`: ${"x".repeat(200_000)}`), "E2BIG"],
-])("what cannot be started is told with the code of the system: %s", async (_, wrong, code) => {
-  using here = world();
-  await expect(here.spawner.spawn(wrong)).rejects.toMatchObject({ code });
+test.each(
+  (
+    [
+      ["no such program", program("/no/such/program"), "ENOENT"],
+      ["no such directory", program("/bin/sh", [], "/no/such/directory"), "ENOENT"],
+      ["too long an argument", shell(`: ${"x".repeat(200_000)}`), "E2BIG"],
+    ] as const
+  ).flatMap(([what, wrong, code]) => spawners.map(([where, make]) => [what, where, make, wrong, code] as const)),
+)("what cannot be started is told with the code of the system: %s, %s", async (_, __, make, wrong, code) => {
+  const spawner = make();
+  await expect(spawner.spawn(wrong)).rejects.toMatchObject({ code });
+  spawner.close();
 });
 
 test("when the thread ends by a fault, starts fail, ends are lost, and another thread goes on", async () => {
@@ -125,6 +146,36 @@ test("a command is followed to its end whose thread has ended by a fault", async
   // Nobody asks.
   await eventually("the end", () => ends.length > 0);
   expect(ends).toMatchObject([{ outcome: { returnCode: 3 } }]);
+});
+
+/** A clock by which everything is due sooner. */
+const hurried = (clock: Clock): Clock => ({ ...clock, after: (delayMs, run) => clock.after(delayMs / 20, run) });
+
+test("a command is followed to its end though the runtime never tells that, and a living one is let be", async () => {
+  const inner = spawnerThread(recordingLogger());
+  const late: PromiseWithResolvers<ChildEnd>[] = [];
+  const spawner: Spawner = {
+    async spawn(one) {
+      const news = Promise.withResolvers<ChildEnd>();
+      late.push(news);
+      return { ...(await inner.spawn(one)), ended: news.promise };
+    },
+    close: () => inner.close(),
+  };
+  const options = { spawner, clock: hurried(systemClock()) };
+  await using local = openLocalWorld((given) => memoryScheduler({ ...given, slots: 3 }), options);
+  const directory = await local.makeDirectory();
+  const ends: SchedulerStatus[] = [];
+  local.scheduler.listen?.((_, status) => status.type === "ended" && ends.push(status));
+  const livingId = await local.scheduler.submit(jobIn(await local.makeDirectory(), "sleep 300"), freshTag(), signal);
+  await local.scheduler.submit(jobIn(directory, "exit 3"), freshTag(), signal);
+  // Nobody asks.
+  await eventually("the end", () => ends.length > 0);
+  late[1]?.resolve({ type: "exited", status: 0, signal: null });
+  await Bun.sleep(0);
+  expect(ends).toMatchObject([{ outcome: { returnCode: 3 } }]);
+  expect(local.logger.lines.filter(({ level }) => level === "warn")).toHaveLength(1);
+  await local.scheduler.cancel(livingId, signal);
 });
 
 test("an attempt that is being started is started once, whoever asks", async () => {

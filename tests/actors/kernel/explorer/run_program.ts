@@ -20,7 +20,7 @@ import { VirtualClock } from "./virtual_clock.ts";
 /** Longer than anything in a program takes: back-offs, deadlines, effects and timers one after the other. */
 const CALM_MS = 5_000;
 
-const silent: Logger = { debug() {}, info() {}, warn() {}, error() {}, child: () => silent };
+const silent: Logger = { isDebugging: () => false, debug() {}, info() {}, warn() {}, error() {}, child: () => silent };
 
 /** Runs a program to its end, then lets everything calm down, then stops the system. @returns what was seen. */
 export async function runProgram(program: Program): Promise<Trace> {

@@ -1,4 +1,5 @@
 import { expect, setDefaultTimeout, test } from "bun:test";
+import { hostname } from "node:os";
 import { processTable } from "../../../../adapters/scheduler/process_table.ts";
 import { SchedulerUnavailableError } from "../../../../src/core/errors.ts";
 import { type AttemptTag, attemptTag, jobId, type SchedulerJobId } from "../../../../src/core/ids.ts";
@@ -107,7 +108,7 @@ test(`${JOBS} jobs over ${PERFORMERS} performers, which are killed, stopped and 
       const end = ended.get(id);
       await patiently(async () => scheduler.forget?.(id));
       if (end?.isInterrupted !== true) {
-        expect(end?.outcome).toEqual({ isOk: true, returnCode: 0, reason: null });
+        expect(end?.outcome).toEqual({ isOk: true, returnCode: 0, reason: null, host: hostname() });
         return { directory, attempts: number_of_attempt };
       }
     }

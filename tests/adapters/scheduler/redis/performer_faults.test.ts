@@ -1,5 +1,7 @@
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
+import { existsSync } from "node:fs";
 import { hostname } from "node:os";
+import { join } from "node:path";
 import { createNodeRedisClient, Worker } from "bullmq";
 import { createClient } from "redis";
 import { processTable } from "../../../../adapters/scheduler/process_table.ts";
@@ -23,6 +25,8 @@ const LEASE_MS = LEASE_S * 1000;
 /** Where performers have to tell something with a renewal. */
 const TELLING_S = 30;
 const table = processTable();
+
+const GOOD: Outcome = { isOk: true, returnCode: 0, reason: null, host: hostname() };
 
 /** Ends well when `go` is there; writes down each start, and which processes it has. */
 const WAITS =
@@ -93,7 +97,11 @@ describe.concurrent("a performer", () => {
     expect(await livingAtEnd).toBe(false);
     expect(await statusOf(world.scheduler, id)).toMatchObject({
       type: "ended",
-      outcome: { isOk: false, reason: `The performer was lost: nothing was heard of it for ${LEASE_S} s` },
+      outcome: {
+        isOk: false,
+        reason: `The performer was lost: nothing was heard of it for ${LEASE_S} s`,
+        host: hostname(),
+      },
       isInterrupted: true,
     });
     expect(await world.read(directory, "ledger")).toBe("start\n");
@@ -112,7 +120,7 @@ describe.concurrent("a performer", () => {
     await eventually("the lease of the second life", () => leaseEndMs() > firstEndMs);
     expect(anyLives(pids)).toBe(true);
     await world.write(directory, "go", "");
-    expect(await untilEnded(world.scheduler, id)).toEqual({ isOk: true, returnCode: 0, reason: null });
+    expect(await untilEnded(world.scheduler, id)).toEqual(GOOD);
     expect(await world.read(directory, "ledger")).toBe("start\n");
   });
 
@@ -172,11 +180,13 @@ describe.concurrent("a performer", () => {
     await eventually("four starts", async () => (await started()) === 4);
     await sleep(500);
     expect(await started()).toBe(4);
-    const present = await eventually("both to tell what they run", async () => {
-      const told = (await world.scheduler.performers?.(signal)) ?? [];
-      return told.length === 2 && told.every(({ running }) => running === 2) && told;
-    });
+    // Without a renewal, which would come only after a while.
+    const present = (await world.scheduler.performers?.(signal)) ?? [];
+    expect(present.map(({ running }) => running)).toEqual([2, 2]);
     for (const each of present) expect(each).toMatchObject({ host: hostname(), capacity: 2, isDraining: false });
+    const begun = jobs.filter(({ directory }) => existsSync(join(directory, "ledger")));
+    const tags = present.flatMap((each): readonly string[] => each.tags);
+    expect(tags.toSorted()).toEqual(begun.map(({ id }) => String(id)).toSorted());
     expect(new Set(present.map(({ pid }) => pid)).size).toBe(2);
     for (const { directory } of jobs) await world.write(directory, "go", "");
     for (const { id, directory } of jobs) {
@@ -293,7 +303,7 @@ describe.concurrent("a performer that is killed", () => {
     await performer.stop("SIGKILL");
     server.thaw();
     await world.startPerformer();
-    expect(await untilEnded(world.scheduler, id)).toEqual({ isOk: true, returnCode: 0, reason: null });
+    expect(await untilEnded(world.scheduler, id)).toEqual(GOOD);
     expect(await world.read(directory, "ledger")).toBe("start\n");
   });
 });
