@@ -43,7 +43,7 @@ export interface Submitted {
 }
 
 /** A destination that jobs were handed to and that the configuration no longer has; it may come back. */
-export class DestinationMissingError extends BartenderError {
+class DestinationMissingError extends BartenderError {
   constructor(name: string) {
     super("destination_missing", `Destination "${name}" is not configured`, { retryable: true });
   }

@@ -14,7 +14,7 @@ type Transfer = Extract<StagerMessage, { type: "transfer" }>;
 type MakeEvent = (failures: number) => JobEvent;
 
 /** Transfers that one destination carries at a time; more only share the same link. */
-export const TRANSFER_SLOTS = 4;
+const TRANSFER_SLOTS = 4;
 
 const NOT_UNDER_WAY: Fault = { message: "No copy is under way", retryable: true };
 

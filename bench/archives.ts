@@ -5,7 +5,7 @@
  *     bun bench/archives.ts [small files] [MB of the large file]
  */
 import { createWriteStream, mkdirSync, writeFileSync } from "node:fs";
-import { startDaemon } from "../tests/support/daemon_process.ts";
+import { benchDaemon, finishedJob } from "./support/bench_daemon.ts";
 import { probeHealth } from "./support/health_probe.ts";
 import { download, produce, type Transfer } from "./support/measured_download.ts";
 import { ratio, report } from "./support/report.ts";
@@ -15,15 +15,8 @@ import { sampleText } from "./support/sample_text.ts";
 const smallFiles = Number(process.argv[2] ?? 20_000);
 const largeMb = Number(process.argv[3] ?? 500);
 
-await using daemon = await startDaemon({
-  config: `job_root_dir: jobs
-applications:
-  noop: {command_template: "true"}
-`,
-  env: { BARTENDER_LOG_LEVEL: "warning" },
-});
-const id = await daemon.submitOk("noop", { "input.txt": "\n" });
-await daemon.until(id, "ok");
+await using daemon = await benchDaemon();
+const id = await finishedJob(daemon);
 const token = await daemon.token();
 const port = Number(new URL(daemon.url).port);
 const jobDir = `${daemon.directory}/jobs/${id}`;

@@ -7,16 +7,14 @@
 import { join } from "node:path";
 import { systemClock } from "../adapters/clock/system_clock.ts";
 import { localCommandRunner } from "../adapters/command_runner/local.ts";
-import { diracClients } from "../adapters/dirac/dirac_clients.ts";
 import { diracEnvironment } from "../adapters/dirac/dirac_environment.ts";
 import { diracScheduler } from "../adapters/scheduler/dirac/dirac.ts";
 import { idOfNumberedJob } from "../adapters/scheduler/numbered_job.ts";
-import { sshPool } from "../adapters/ssh/ssh_pool.ts";
 import type { CommandRunner } from "../src/ports/command_runner.ts";
 import { proxyOf } from "../tests/adapters/file_system/dirac_world.ts";
 import { DIRAC_NAMES, startDiracServer } from "../tests/support/dirac_server.ts";
+import { ownDiracClients } from "../tests/support/own_dirac_clients.ts";
 import { recordingLogger } from "../tests/support/recording_logger.ts";
-import { sshSurroundings } from "../tests/support/ssh_world.ts";
 import { tempDir } from "../tests/support/temp_dir.ts";
 import { report } from "./support/report.ts";
 
@@ -46,8 +44,8 @@ try {
       return local.run(command, aborted);
     },
   };
-  const clients = diracClients({
-    ...{ runner, ssh: sshPool(sshSurroundings()), environment: diracEnvironment(server.environment) },
+  const clients = ownDiracClients({
+    ...{ runner, environment: diracEnvironment(server.environment) },
     ...{ stateDir: join(dir.path, "dirac"), clock, logger },
   });
   const { client } = clients.lease({ ssh: undefined, proxy: proxyOf(server) });

@@ -10,14 +10,11 @@ import { randomFillSync } from "node:crypto";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { systemClock } from "../adapters/clock/system_clock.ts";
-import { localCommandRunner } from "../adapters/command_runner/local.ts";
-import { diracClients } from "../adapters/dirac/dirac_clients.ts";
 import { diracFileSystem } from "../adapters/file_system/dirac.ts";
-import { sshPool } from "../adapters/ssh/ssh_pool.ts";
 import { jobId } from "../src/core/ids.ts";
 import { DIRAC_NAMES, startDiracServer } from "../tests/support/dirac_server.ts";
+import { ownDiracClients } from "../tests/support/own_dirac_clients.ts";
 import { recordingLogger } from "../tests/support/recording_logger.ts";
-import { sshSurroundings } from "../tests/support/ssh_world.ts";
 import { tempDir } from "../tests/support/temp_dir.ts";
 import { ratio, report } from "./support/report.ts";
 
@@ -29,13 +26,8 @@ const server = await startDiracServer();
 try {
   using dir = tempDir();
   const [clock, logger] = [systemClock(), recordingLogger()];
-  const clients = diracClients({
-    runner: localCommandRunner({ clock, logger }),
-    ssh: sshPool(sshSurroundings()),
-    environment: server.environment,
-    stateDir: join(dir.path, "dirac"),
-    ...{ clock, logger },
-  });
+  const stateDir = join(dir.path, "dirac");
+  const clients = ownDiracClients({ environment: server.environment, stateDir, clock, logger });
   const proxy = {
     ...{ valid: undefined, certFile: undefined, keyFile: undefined, group: DIRAC_NAMES.group, password: undefined },
     ...{ minLifeS: 0, logLevel: "INFO", file: server.proxyFile },

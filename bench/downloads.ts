@@ -4,7 +4,7 @@
  *     bun bench/downloads.ts [MB]
  */
 import { closeSync, openSync, writeSync } from "node:fs";
-import { startDaemon } from "../tests/support/daemon_process.ts";
+import { benchDaemon, finishedJob } from "./support/bench_daemon.ts";
 import { probeHealth } from "./support/health_probe.ts";
 import { download } from "./support/measured_download.ts";
 import { ratio, report } from "./support/report.ts";
@@ -23,15 +23,8 @@ if (process.env.BENCH_ROLE === "bare") {
   });
   console.log(server.port);
 } else {
-  await using daemon = await startDaemon({
-    config: `job_root_dir: jobs
-applications:
-  noop: {command_template: "true"}
-`,
-    env: { BARTENDER_LOG_LEVEL: "warning" },
-  });
-  const id = await daemon.submitOk("noop", { "input.txt": "\n" });
-  await daemon.until(id, "ok");
+  await using daemon = await benchDaemon();
+  const id = await finishedJob(daemon);
   const token = await daemon.token();
   const file = `${daemon.directory}/jobs/${id}/large.dat`;
   const fd = openSync(file, "w");

@@ -5,7 +5,7 @@
  *     bun bench/filters.ts [jobs]
  */
 import { DatabaseSync } from "node:sqlite";
-import { startDaemon } from "../tests/support/daemon_process.ts";
+import { benchDaemon } from "./support/bench_daemon.ts";
 import { probeHealth } from "./support/health_probe.ts";
 import { httpLoad, requestBytes } from "./support/http_load.ts";
 import { ratio, report } from "./support/report.ts";
@@ -13,13 +13,7 @@ import { ratio, report } from "./support/report.ts";
 const jobs = Number(process.argv[2] ?? 1_000_000);
 const FEW = 200;
 
-await using daemon = await startDaemon({
-  config: `job_root_dir: jobs
-applications:
-  noop: {command_template: "true"}
-`,
-  env: { BARTENDER_LOG_LEVEL: "warning" },
-});
+await using daemon = await benchDaemon();
 const tokens = { many: await daemon.token({ sub: "many" }), few: await daemon.token({ sub: "few" }) };
 await daemon.stop();
 fill("many", jobs);

@@ -5,7 +5,7 @@
  */
 import { readFileSync } from "node:fs";
 import { zipSync } from "fflate";
-import { startDaemon } from "../tests/support/daemon_process.ts";
+import { benchDaemon } from "./support/bench_daemon.ts";
 import { httpLoad, requestBytes, submissionBytes } from "./support/http_load.ts";
 import { report } from "./support/report.ts";
 
@@ -20,14 +20,7 @@ const settled = async (pid: number): Promise<number> => {
 };
 
 const startMs = performance.now();
-await using daemon = await startDaemon({
-  config: `job_root_dir: jobs
-applications:
-  wait: {command_template: exec sleep 600}
-destinations:
-  local: {scheduler: {type: memory, slots: 1}, filesystem: {type: local}}
-`,
-});
+await using daemon = await benchDaemon({ env: {} });
 const startedMs = performance.now() - startMs;
 const idle = await settled(daemon.pid);
 const port = Number(new URL(daemon.url).port);

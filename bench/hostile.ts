@@ -7,8 +7,8 @@
 import { readdirSync } from "node:fs";
 import { connect } from "node:net";
 import { join } from "node:path";
-import { startDaemon } from "../tests/support/daemon_process.ts";
 import { buildZip, type ZipEntrySpec, type ZipOptions } from "../tests/support/zip_builder.ts";
+import { benchDaemon } from "./support/bench_daemon.ts";
 import { probeHealth } from "./support/health_probe.ts";
 import { requestBytes, submissionBytes } from "./support/http_load.ts";
 import { report } from "./support/report.ts";
@@ -21,13 +21,9 @@ const CALM_MS = 5_000;
 /** Until then the runtime has let go of what it does not need. */
 const COLLECTED_AFTER_MS = 30_000;
 
-await using daemon = await startDaemon({
-  config: `job_root_dir: jobs
-applications:
-  noop: {command_template: "true"}
-limits: {max_upload_bytes: 20_000_000, max_expanded_bytes: 200_000_000, max_entries: 50_000, max_ratio: 500}
-`,
-  env: { BARTENDER_LOG_LEVEL: "warning" },
+await using daemon = await benchDaemon({
+  settings:
+    "limits: {max_upload_bytes: 20_000_000, max_expanded_bytes: 200_000_000, max_entries: 50_000, max_ratio: 500}",
 });
 const token = await daemon.token();
 const port = Number(new URL(daemon.url).port);

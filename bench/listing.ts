@@ -4,7 +4,7 @@
  *     bun bench/listing.ts [files]
  */
 import { mkdirSync, writeFileSync } from "node:fs";
-import { startDaemon } from "../tests/support/daemon_process.ts";
+import { benchDaemon, finishedJob } from "./support/bench_daemon.ts";
 import { probeHealth } from "./support/health_probe.ts";
 import { download, produce } from "./support/measured_download.ts";
 import { ratio, report } from "./support/report.ts";
@@ -12,15 +12,8 @@ import { forgetPeak, residentMb } from "./support/resident_memory.ts";
 
 const files = Number(process.argv[2] ?? 99_000);
 
-await using daemon = await startDaemon({
-  config: `job_root_dir: jobs
-applications:
-  noop: {command_template: "true"}
-`,
-  env: { BARTENDER_LOG_LEVEL: "warning" },
-});
-const id = await daemon.submitOk("noop", { "input.txt": "\n" });
-await daemon.until(id, "ok");
+await using daemon = await benchDaemon();
+const id = await finishedJob(daemon);
 const token = await daemon.token();
 const jobDir = `${daemon.directory}/jobs/${id}`;
 mkdirSync(`${jobDir}/flat`);

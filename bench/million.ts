@@ -7,7 +7,8 @@
 import process from "node:process";
 import { DatabaseSync } from "node:sqlite";
 import { zipSync } from "fflate";
-import { type DaemonProcess, startDaemon } from "../tests/support/daemon_process.ts";
+import type { DaemonProcess } from "../tests/support/daemon_process.ts";
+import { benchDaemon } from "./support/bench_daemon.ts";
 import { httpLoad, type LoadResult, requestBytes, submissionBytes } from "./support/http_load.ts";
 import { ratio, report } from "./support/report.ts";
 import { residentMb } from "./support/resident_memory.ts";
@@ -42,13 +43,7 @@ report("ratio", ratio(full.memoryMb, empty.memoryMb));
 
 async function measure(count: number): Promise<Figures> {
   // The one slot is taken by the first submission, so that no other command runs.
-  await using daemon = await startDaemon({
-    config: `job_root_dir: jobs
-applications:
-  wait: {command_template: "echo $$; exec sleep 3600"}
-`,
-    env: { BARTENDER_LOG_LEVEL: "warning" },
-  });
+  await using daemon = await benchDaemon();
   const token = await daemon.token();
   const first = await daemon.submitOk("wait", { "input.txt": "\n" });
   await daemon.until(first, "running");

@@ -8,7 +8,7 @@ import { spawnSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { zipSync } from "fflate";
-import { startDaemon } from "../tests/support/daemon_process.ts";
+import { benchDaemon } from "./support/bench_daemon.ts";
 import { httpLoad, submissionBytes } from "./support/http_load.ts";
 import { perSecond, ratio, report } from "./support/report.ts";
 
@@ -21,15 +21,7 @@ const spawnRate = (): number => {
   return jobs / ((performance.now() - startMs) / 1000);
 };
 
-await using daemon = await startDaemon({
-  config: `job_root_dir: jobs
-applications:
-  noop: {command_template: "true"}
-destinations:
-  local: {scheduler: {type: memory, slots: ${slots}}, filesystem: {type: local}}
-`,
-  env: { BARTENDER_LOG_LEVEL: "warning" },
-});
+await using daemon = await benchDaemon({ slots });
 const port = Number(new URL(daemon.url).port);
 const request = submissionBytes("noop", await daemon.token(), zipSync({ "input.txt": new Uint8Array([10]) }));
 

@@ -4,7 +4,7 @@
  *     bun bench/reads.ts [requests]
  */
 import { Hono } from "hono";
-import { startDaemon } from "../tests/support/daemon_process.ts";
+import { benchDaemon, finishedJob } from "./support/bench_daemon.ts";
 import { httpLoad, requestBytes } from "./support/http_load.ts";
 import { perSecond, ratio, report } from "./support/report.ts";
 
@@ -16,15 +16,8 @@ if (process.env.BENCH_ROLE === "bare") {
   const server = Bun.serve({ port: 0, hostname: "127.0.0.1", fetch: app.fetch });
   console.log(server.port);
 } else {
-  await using daemon = await startDaemon({
-    config: `job_root_dir: jobs
-applications:
-  noop: {command_template: "true"}
-`,
-    env: { BARTENDER_LOG_LEVEL: "warning" },
-  });
-  const id = await daemon.submitOk("noop", { "input.txt": "\n" });
-  await daemon.until(id, "ok");
+  await using daemon = await benchDaemon();
+  const id = await finishedJob(daemon);
   const request = requestBytes(`GET /api/job/${id} HTTP/1.1`, { Authorization: `Bearer ${await daemon.token()}` });
   const measure = (port: number, count: number) =>
     httpLoad({ port, connections: 32, requests: count, request: () => request, expected: 200 });

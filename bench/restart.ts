@@ -7,7 +7,8 @@
  */
 import process from "node:process";
 import { zipSync } from "fflate";
-import { type DaemonProcess, startDaemon } from "../tests/support/daemon_process.ts";
+import type { DaemonProcess } from "../tests/support/daemon_process.ts";
+import { benchDaemon } from "./support/bench_daemon.ts";
 import { httpLoad, submissionBytes } from "./support/http_load.ts";
 import { report } from "./support/report.ts";
 import { residentMb } from "./support/resident_memory.ts";
@@ -15,14 +16,7 @@ import { residentMb } from "./support/resident_memory.ts";
 const jobs = Number(process.argv[2] ?? 10_000);
 const running = Math.min(jobs - 1, Number(process.argv[3] ?? 100));
 
-await using daemon = await startDaemon({
-  config: `job_root_dir: jobs
-applications:
-  wait: {command_template: "echo $$; exec sleep 3600"}
-destinations:
-  local: {scheduler: {type: memory, slots: ${running}}, filesystem: {type: local}}
-`,
-});
+await using daemon = await benchDaemon({ slots: running, env: {} });
 const empty = await restart(async () => {});
 const input = { "input.txt": "\n" };
 try {

@@ -7,8 +7,8 @@
 import { spawnSync } from "node:child_process";
 import { writeFileSync } from "node:fs";
 import { zipSync } from "fflate";
-import { startDaemon } from "../tests/support/daemon_process.ts";
 import { tempDir } from "../tests/support/temp_dir.ts";
+import { benchDaemon, QUIET } from "./support/bench_daemon.ts";
 import { probeHealth } from "./support/health_probe.ts";
 import { httpLoad, submissionBytes } from "./support/http_load.ts";
 import { perSecond, report } from "./support/report.ts";
@@ -36,15 +36,7 @@ writeFileSync(source, SLOW_FLUSH);
 const { status, stderr } = spawnSync("cc", ["-shared", "-fPIC", "-o", library, source], { encoding: "utf8" });
 if (status !== 0) throw new Error(`cc: ${stderr}`);
 
-await using daemon = await startDaemon({
-  config: `job_root_dir: jobs
-applications:
-  wait: {command_template: exec sleep 600}
-destinations:
-  local: {scheduler: {type: memory, slots: 1}, filesystem: {type: local}}
-`,
-  env: { BARTENDER_LOG_LEVEL: "warning", LD_PRELOAD: library },
-});
+await using daemon = await benchDaemon({ env: { ...QUIET, LD_PRELOAD: library } });
 const port = Number(new URL(daemon.url).port);
 const token = await daemon.token();
 const request = submissionBytes("wait", token, zipSync({ "input.txt": new Uint8Array([10]) }));

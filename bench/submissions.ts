@@ -6,9 +6,9 @@
  */
 import { DatabaseSync } from "node:sqlite";
 import { zipSync } from "fflate";
-import { startDaemon } from "../tests/support/daemon_process.ts";
 import { startPostgres } from "../tests/support/postgres_server.ts";
 import { tempDir } from "../tests/support/temp_dir.ts";
+import { benchDaemon, QUIET } from "./support/bench_daemon.ts";
 import { httpLoad, submissionBytes } from "./support/http_load.ts";
 import { perSecond, ratio, report } from "./support/report.ts";
 
@@ -37,15 +37,7 @@ report("ratio of PostgreSQL to SQLite, 16 at a time", ratio(other, sqlite));
 /** @returns submissions per second, 16 at a time */
 async function measure(store: string, database: Readonly<Record<string, string>>): Promise<number> {
   // The one slot is taken by the first job, so that only submissions are measured.
-  await using daemon = await startDaemon({
-    config: `job_root_dir: jobs
-applications:
-  wait: {command_template: exec sleep 600}
-destinations:
-  local: {scheduler: {type: memory, slots: 1}, filesystem: {type: local}}
-`,
-    env: { BARTENDER_LOG_LEVEL: "warning", ...database },
-  });
+  await using daemon = await benchDaemon({ env: { ...QUIET, ...database } });
   const port = Number(new URL(daemon.url).port);
   const request = submissionBytes("wait", await daemon.token(), zipSync({ "input.txt": new Uint8Array([10]) }));
   const submit = (requests: number, connections: number) =>

@@ -5,8 +5,8 @@
  *     bun bench/unpack.ts [small files] [MB of the large file] [rounds]
  */
 import { mkdirSync, rmSync, writeFileSync } from "node:fs";
-import { startDaemon } from "../tests/support/daemon_process.ts";
 import { tempDir } from "../tests/support/temp_dir.ts";
+import { benchDaemon, finishedJob } from "./support/bench_daemon.ts";
 import { probeHealth } from "./support/health_probe.ts";
 import { produce } from "./support/measured_download.ts";
 import { upload } from "./support/measured_upload.ts";
@@ -31,16 +31,10 @@ for (let mb = 0; mb < largeMb; mb++) {
 }
 for (const tree of ["small", "large"]) await produce("zip", ["-qr", `../${tree}.zip`, "."], `${here}/${tree}`);
 
-await using daemon = await startDaemon({
-  config: `job_root_dir: jobs
-applications:
-  noop: {command_template: "true"}
-`,
-  env: { BARTENDER_LOG_LEVEL: "warning" },
-});
+await using daemon = await benchDaemon();
 const token = await daemon.token();
 const port = Number(new URL(daemon.url).port);
-await daemon.until(await daemon.submitOk("noop", { "input.txt": "\n" }), "ok");
+await finishedJob(daemon);
 
 let id = 1;
 for (const tree of ["small", "large"]) {

@@ -9,8 +9,8 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { statSync } from "node:fs";
 import { resolve } from "node:path";
-import { startDaemon } from "../tests/support/daemon_process.ts";
 import { tempDir } from "../tests/support/temp_dir.ts";
+import { benchDaemon, finishedJob } from "./support/bench_daemon.ts";
 import { probeHealth } from "./support/health_probe.ts";
 import { upload } from "./support/measured_upload.ts";
 import { ratio, report } from "./support/report.ts";
@@ -28,13 +28,7 @@ await writeStoredZip(archive, FILES, Math.ceil(mb / FILES));
 const bytes = statSync(archive).size;
 const speed = (seconds: number): string => `${(bytes / seconds / 1e6).toFixed(0)} MB/s`;
 
-await using daemon = await startDaemon({
-  config: `job_root_dir: jobs
-applications:
-  noop: {command_template: "true"}
-`,
-  env: { BARTENDER_LOG_LEVEL: "warning" },
-});
+await using daemon = await benchDaemon();
 const sink = spawn(process.execPath, [resolve(import.meta.dir, "support/file_sink.ts"), `${dir.path}/sink`], {
   stdio: ["ignore", "pipe", "inherit"],
 });
@@ -44,7 +38,7 @@ try {
   const token = await daemon.token();
   const port = Number(new URL(daemon.url).port);
   // Warms compiler and connections.
-  await daemon.until(await daemon.submitOk("noop", { "input.txt": "\n" }), "ok");
+  await finishedJob(daemon);
   const idleMb = residentMb(daemon.pid).now;
 
   for (let round = 1; round <= rounds; round++) {

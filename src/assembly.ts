@@ -18,7 +18,7 @@ import { localLeftovers } from "../adapters/job_files/local_leftovers.ts";
 import { openStores } from "../adapters/job_store/build.ts";
 import type { BartenderMetrics } from "../adapters/metrics/bartender_metrics.ts";
 import { openAttemptCgroups } from "../adapters/scheduler/attempt_cgroups.ts";
-import { buildScheduler, loadScheduler } from "../adapters/scheduler/build.ts";
+import { buildScheduler } from "../adapters/scheduler/build.ts";
 import { commandEnvironment } from "../adapters/scheduler/command_environment.ts";
 import { serviceUser } from "../adapters/ssh/service_user.ts";
 import { sshPool } from "../adapters/ssh/ssh_pool.ts";
@@ -111,8 +111,8 @@ export async function buildDestinations(
   logger.debug("How the processes of commands are found", { by: cgroups === undefined ? "mark" : "control group" });
   const surroundings = { controlDir, environment: commands, runner, ssh, dirac, cgroups, clock, logger };
   const build = async (name: string, settings: DestinationConfig): Promise<Destination> => {
-    await loadScheduler(settings.scheduler.type);
-    const builtScheduler = buildScheduler(settings, { ...surroundings, logger: logger.child({ destination: name }) });
+    const scoped = { ...surroundings, logger: logger.child({ destination: name }) };
+    const builtScheduler = await buildScheduler(settings, scoped);
     const scheduler = metrics?.measureScheduler(name, builtScheduler) ?? builtScheduler;
     open.add(scheduler);
     const onCopied = metrics?.staged.bind(metrics, name);

@@ -22,7 +22,7 @@ export class OtherWriterError extends BartenderError {
 }
 
 /** The right to write was lost to another process. */
-export class WriterLockLostError extends BartenderError {
+class WriterLockLostError extends BartenderError {
   constructor(what: string, reason: string) {
     super("writer_lock_lost", `The lock of ${what} is lost: ${reason}. Two Bartenders must not write at the same time`);
   }

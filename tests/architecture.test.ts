@@ -6,7 +6,7 @@ const root = resolve(import.meta.dir, "..");
 
 /** Layers, the more specific path first. */
 const LAYERS = [
-  ["main", /^src\/(main|client_commands)\.ts$/],
+  ["main", /^src\/(main\.ts$|commands\/)/],
   [
     "daemon",
     /^src\/(daemon|assembly|clean_up_now|console_door|follow_client_files|front_door|live_config|live_edge|places|reload|observe_actors|performer|performer_guard|probe_destinations|writer_locks)\.ts$/,
@@ -52,6 +52,8 @@ const ALLOWED: Record<Layer, { readonly layers: readonly Layer[]; readonly outsi
 };
 
 const STATIC_IMPORT = /^(?:import|export)\s[^"';]*?\sfrom\s+"([^"]+)"/gm;
+/** Of more than types: what is loaded with the module. */
+const LOADING_IMPORT = /^(?:import|export)\s(?!type\s)[^"';]*?\sfrom\s+"([^"]+)"/gm;
 const BARE_IMPORT = /^import\s+"([^"]+)"/gm;
 const DYNAMIC_IMPORT = /\bimport\(\s*"([^"]+)"/g;
 
@@ -61,6 +63,8 @@ interface Source {
   readonly text: string;
   /** Specifiers as written; relative ones resolved to a path below the root. */
   readonly imports: readonly string[];
+  /** Those of them that are loaded with it. */
+  readonly loads: readonly string[];
 }
 
 function layerOf(path: string): Layer | undefined {
@@ -71,12 +75,14 @@ function read(path: string): Source {
   const text = readFileSync(join(root, path), "utf8");
   const layer = layerOf(path);
   if (layer === undefined) throw new Error(`${path} belongs to no layer`);
-  const imports = [STATIC_IMPORT, BARE_IMPORT, DYNAMIC_IMPORT]
-    .flatMap((pattern) => [...text.matchAll(pattern)])
-    .map(([, specifier = ""]) =>
-      specifier.startsWith(".") ? relative(root, resolve(root, dirname(path), specifier)) : specifier,
-    );
-  return { path, layer, text, imports };
+  const found = (...patterns: readonly RegExp[]): readonly string[] =>
+    patterns
+      .flatMap((pattern) => [...text.matchAll(pattern)])
+      .map(([, specifier = ""]) =>
+        specifier.startsWith(".") ? relative(root, resolve(root, dirname(path), specifier)) : specifier,
+      );
+  const imports = found(STATIC_IMPORT, BARE_IMPORT, DYNAMIC_IMPORT);
+  return { path, layer, text, imports, loads: found(LOADING_IMPORT, BARE_IMPORT) };
 }
 
 const sources: readonly Source[] = ["src", "actors", "adapters"].flatMap((top) =>
@@ -132,6 +138,14 @@ describe("the architecture", () => {
     };
     for (const { path } of sources) visit(path, []);
     expect(cycles).toEqual([]);
+  });
+
+  test("begins every command without any library but that of the command line", () => {
+    const byPath = new Map(sources.map((source) => [source.path, source]));
+    const loaded = new Set(["src/main.ts"]);
+    for (const path of loaded) for (const next of byPath.get(path)?.loads ?? []) loaded.add(next);
+    const libraries = [...loaded].filter((specifier) => !/^node:|\.(ts|json)$/.test(specifier));
+    expect(libraries).toEqual(["commander"]);
   });
 
   test("keeps clock, chance and environment out of core, actors and edges", () => {

@@ -110,12 +110,7 @@ export class ActorCell<M> implements ActorRef<M>, Child, Host<M>, Task {
   inspect(willRun: boolean): ActorNode {
     return {
       kind: "actor",
-      id: this.id,
-      path: this.path,
-      state: this.#record.nodeState(this.#state, willRun),
-      restart: this.restart,
-      restarts: this.#record.restarts,
-      lastFault: this.#record.lastFault,
+      ...this.#record.shown(this, willRun),
       mailboxDepth: this.mailbox.depth,
       mailboxSize: this.spec.mailboxSize,
       children: [],

@@ -1,7 +1,7 @@
 import type { LogFields } from "../../src/ports/logger.ts";
 import type { ExitReason } from "./actor.ts";
 import type { ChildState, RestartPolicy } from "./supervision.ts";
-import type { NodeFault, NodeState, TreeNode } from "./tree_node.ts";
+import type { CommonNode, NodeFault, TreeNode } from "./tree_node.ts";
 
 /**
  * What a supervisor can do with an actor or a supervisor below it. `start` and `stop` return at once; what came of them
@@ -39,10 +39,6 @@ export class LifeRecord {
     return Math.max(0, this.#starts - 1);
   }
 
-  get lastFault(): NodeFault | null {
-    return this.#lastFault;
-  }
-
   started(): void {
     this.#starts++;
   }
@@ -52,9 +48,10 @@ export class LifeRecord {
     this.#lastFault = { message: reason.error instanceof Error ? reason.error.message : String(reason.error), atMs };
   }
 
-  /** The state for operators: what is stopped only for a while is not shown as stopped. */
-  nodeState(state: ChildState, willRun: boolean): NodeState {
-    if (state !== "stopped" || !willRun) return state;
-    return this.#starts === 0 ? "starting" : "restarting";
+  /** What all nodes of the tree show; what is stopped only for a while is not shown as stopped. */
+  shown({ id, path, state, restart }: Child, willRun: boolean): CommonNode {
+    const waiting = this.#starts === 0 ? "starting" : "restarting";
+    const seen = state === "stopped" && willRun ? waiting : state;
+    return { id, path, state: seen, restart, restarts: this.restarts, lastFault: this.#lastFault };
   }
 }

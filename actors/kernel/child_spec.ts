@@ -86,7 +86,7 @@ export interface DynamicChildren {
 }
 
 /** Restarts without delay would burn the budget in a moment; this gives a lost resource some seconds to come back. */
-export const DEFAULT_BUDGET: RestartBudget = {
+const DEFAULT_BUDGET: RestartBudget = {
   maxRestarts: 5,
   withinMs: 60_000,
   backOff: { initialMs: 100, factor: 2, maxMs: 10_000 },

@@ -117,12 +117,7 @@ export class DynamicSupervisor implements Child, ChildOwner, DynamicChildren, Ta
   inspect(willRun: boolean): DynamicSupervisorNode {
     return {
       kind: "dynamic_supervisor",
-      id: this.id,
-      path: this.path,
-      state: this.#record.nodeState(this.#state, willRun),
-      restart: this.restart,
-      restarts: this.#record.restarts,
-      lastFault: this.#record.lastFault,
+      ...this.#record.shown(this, willRun),
       budget: this.spec.budget,
       children: Array.from(this.#children.values(), ({ child, isLeaving }) => child.inspect(!isLeaving)),
     };

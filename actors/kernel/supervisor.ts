@@ -128,12 +128,7 @@ export class Supervisor implements Child, ChildOwner, GrowingChildren, Task {
   inspect(willRun: boolean): SupervisorNode {
     return {
       kind: "supervisor",
-      id: this.id,
-      path: this.path,
-      state: this.#record.nodeState(this.#state, willRun),
-      restart: this.restart,
-      restarts: this.#record.restarts,
-      lastFault: this.#record.lastFault,
+      ...this.#record.shown(this, willRun),
       strategy: this.spec.strategy,
       budget: this.spec.budget,
       children: this.#slots.map(({ child, goal }) =>

@@ -11,7 +11,8 @@ export interface NodeFault {
   readonly atMs: number;
 }
 
-interface CommonNode {
+/** What is known of every child. */
+export interface CommonNode {
   readonly id: string;
   readonly path: string;
   readonly state: NodeState;

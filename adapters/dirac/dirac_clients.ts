@@ -6,6 +6,7 @@ import type { CommandRunner } from "../../src/ports/command_runner.ts";
 import type { Credential } from "../../src/ports/credential.ts";
 import type { Logger } from "../../src/ports/logger.ts";
 import { sshCommandRunner } from "../command_runner/ssh.ts";
+import { sharedLeases } from "../ssh/shared_leases.ts";
 import type { SshPool } from "../ssh/ssh_pool.ts";
 import { diracProxy } from "./dirac_proxy.ts";
 import { type DiracScratch, diracScratch } from "./dirac_scratch.ts";
@@ -56,20 +57,14 @@ export interface DiracClientsOptions {
   readonly logger: Logger;
 }
 
-interface Shared {
-  readonly client: DiracClient;
-  readonly release: () => void;
-  leases: number;
-}
-
 // On another host it is below the home directory, which only the log-in knows.
 const HOME = `case $1 in "") cd && d=$PWD/.bartender/dirac;; *) d=$1;; esac && mkdir -p -m 700 -- "$d" && printf %s "$d"`;
 
 export function diracClients(options: DiracClientsOptions): DiracClients {
-  const shared = new Map<string, Shared>();
+  const shared = sharedLeases<DiracClient>();
   let opened = 0;
 
-  const open = (ssh: SshConfig | undefined, proxy: ProxyConfig): Shared => {
+  const open = (ssh: SshConfig | undefined, proxy: ProxyConfig) => {
     const { clock } = options;
     const lease = ssh === undefined ? undefined : options.ssh.lease(ssh);
     const connection = lease?.connection;
@@ -98,9 +93,8 @@ export function diracClients(options: DiracClientsOptions): DiracClients {
     const id = `dirac-proxy-${opened}`;
     const credential = diracProxy({ id, tools, config: proxy, proxyFile, where, logger: options.logger });
     return {
-      client: { tools, scratch, proxy, credential, where, proxyFile },
+      value: { tools, scratch, proxy, credential, where, proxyFile },
       release: () => lease?.close(),
-      leases: 0,
     };
   };
 
@@ -108,24 +102,10 @@ export function diracClients(options: DiracClientsOptions): DiracClients {
     stateDir: options.stateDir,
     logs: rescuedLogs(join(options.stateDir, "logs")),
     lease({ ssh, proxy }) {
-      const key = JSON.stringify([ssh, proxy]);
-      const entry = shared.get(key) ?? open(ssh, proxy);
-      shared.set(key, entry);
-      entry.leases += 1;
-      let isClosed = false;
-      return {
-        client: entry.client,
-        close() {
-          if (isClosed) return;
-          isClosed = true;
-          entry.leases -= 1;
-          if (entry.leases > 0) return;
-          shared.delete(key);
-          entry.release();
-        },
-      };
+      const { value: client, close } = shared.lease(JSON.stringify([ssh, proxy]), () => open(ssh, proxy));
+      return { client, close };
     },
-    clients: () => [...shared.values()].map(({ client }) => client),
+    clients: () => shared.values(),
   };
 }
 

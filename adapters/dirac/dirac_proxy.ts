@@ -19,7 +19,7 @@ export interface DiracProxyOptions {
 }
 
 /** A proxy could not be made; an administrator, or time, can mend that. */
-export class ProxyRefusedError extends BartenderError {
+class ProxyRefusedError extends BartenderError {
   constructor(message: string) {
     super("proxy_refused", message, { retryable: true });
   }

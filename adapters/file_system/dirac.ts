@@ -11,10 +11,10 @@ import { INPUT_ARCHIVE, outputArchive } from "../dirac/job_archives.ts";
 import type { RescuedLogs } from "../dirac/rescued_logs.ts";
 import { diracStorage, guidOf, putOnce } from "./dirac_storage.ts";
 import { incomingFiles } from "./incoming.ts";
+import { jobTransfers } from "./job_transfers.ts";
 import { openJobTree } from "./local_tree.ts";
 import { packTar } from "./pack_tar.ts";
 import { probeStorage } from "./probe_storage.ts";
-import { asTransferError } from "./transfer_faults.ts";
 import { unpackTar } from "./unpack_tar.ts";
 
 export interface DiracFileSystemOptions {
@@ -51,26 +51,13 @@ export function diracFileSystem(options: DiracFileSystemOptions): FileSystem {
   const storage = diracStorage({ tools, storageElement });
 
   const incomingOf = (remote: string): string => join(incomingDir, posix.basename(remote));
-  const check = (remote: string): void => {
-    if (posix.dirname(remote) !== root || !/^\d+$/.test(posix.basename(remote))) {
-      throw new TransferError(`${remote} is no job directory of ${root}`, { retryable: false });
-    }
-  };
-  const guarded = async (signal: AbortSignal, work: () => Promise<void>): Promise<void> => {
-    try {
-      signal.throwIfAborted();
-      await work();
-    } catch (error) {
-      throw asTransferError(error, where, signal);
-    }
-  };
+  const inJob = jobTransfers(root, where);
 
   return {
     isStaged: true,
     locate: (id) => posix.join(root, String(id)),
     upload: (localDirectory, remote, signal) =>
-      guarded(signal, async () => {
-        check(remote);
+      inJob(remote, signal, async () => {
         const local = openJobTree(localDirectory, turns(), logger);
         const incoming = incomingOf(remote);
         try {
@@ -90,8 +77,7 @@ export function diracFileSystem(options: DiracFileSystemOptions): FileSystem {
         }
       }),
     download: (remote, localDirectory, signal, attempt) =>
-      guarded(signal, async () => {
-        check(remote);
+      inJob(remote, signal, async () => {
         const name = outputArchive(attempt);
         const incoming = incomingFiles(incomingOf(remote));
         const archive = join(incomingOf(remote), name);
@@ -115,8 +101,7 @@ export function diracFileSystem(options: DiracFileSystemOptions): FileSystem {
         }
       }),
     remove: (remote, signal) =>
-      guarded(signal, async () => {
-        check(remote);
+      inJob(remote, signal, async () => {
         await rm(incomingOf(remote), { recursive: true, force: true });
         await storage.clean(remote, signal);
         await logs.drop(remote);

@@ -12,9 +12,9 @@ import { proxyOnDemand } from "../dirac/proxy_on_demand.ts";
 import { diracStorage, guidOf, putOnce } from "./dirac_storage.ts";
 import { incomingFiles } from "./incoming.ts";
 import { changedSince, recordInput } from "./input_record.ts";
+import { jobTransfers } from "./job_transfers.ts";
 import { openJobTree } from "./local_tree.ts";
 import { packTar } from "./pack_tar.ts";
-import { asTransferError } from "./transfer_faults.ts";
 import { unpackTar } from "./unpack_tar.ts";
 
 export interface DiracPerformerOptions {
@@ -43,24 +43,18 @@ export function diracPerformerFileSystem(options: DiracPerformerOptions): Perfor
   const turns = turnTaking(clock);
   const ensureProxy = proxyOnDemand(credential, { clock, logger });
 
-  const guarded = async (remote: string, signal: AbortSignal, work: () => Promise<void>): Promise<void> => {
-    try {
-      signal.throwIfAborted();
-      if (posix.dirname(remote) !== root || !/^\d+$/.test(posix.basename(remote))) {
-        throw new TransferError(`${remote} is no job directory of ${root}`, { retryable: false });
-      }
+  const inJob = jobTransfers(root, where);
+  const withProxy = (remote: string, signal: AbortSignal, work: () => Promise<void>): Promise<void> =>
+    inJob(remote, signal, async () => {
       await ensureProxy(signal);
       await work();
-    } catch (error) {
-      throw asTransferError(error, where, signal);
-    }
-  };
+    });
 
   return {
     // Nobody can enter a directory of the grid.
     takeInPlace: async () => false,
-    fetch: (copy, signal) => guarded(copy.remote, signal, () => fetch(copy, signal)),
-    send: (copy, signal) => guarded(copy.remote, signal, () => send(copy, signal)),
+    fetch: (copy, signal) => withProxy(copy.remote, signal, () => fetch(copy, signal)),
+    send: (copy, signal) => withProxy(copy.remote, signal, () => send(copy, signal)),
     async close() {
       lease.close();
     },

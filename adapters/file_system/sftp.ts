@@ -6,15 +6,12 @@ import { turnTaking } from "../../src/files/turns.ts";
 import type { Clock } from "../../src/ports/clock.ts";
 import type { FileSystem } from "../../src/ports/file_system.ts";
 import type { Logger } from "../../src/ports/logger.ts";
-import { remoteFacts } from "../ssh/remote_facts.ts";
 import type { SshLease } from "../ssh/ssh_pool.ts";
+import { jobTransfers } from "./job_transfers.ts";
 import { type LocalTree, openJobTree } from "./local_tree.ts";
 import { readRemotePart } from "./read_remote_part.ts";
 import { markOf, newestOutput, outputsIn } from "./remote_outputs.ts";
-import type { RemoteTree } from "./remote_tree.ts";
-import { sftpTree } from "./sftp_tree.ts";
-import { shellTree } from "./shell_tree.ts";
-import { asTransferError } from "./transfer_faults.ts";
+import { treeChooser } from "./tree_chooser.ts";
 import { entriesToFetch, fetchTree, sendSmallTree, sendTree } from "./tree_copies.ts";
 import { firstDifference, isCopy, type ListedEntry, type Listing } from "./tree_listing.ts";
 
@@ -40,8 +37,6 @@ export interface SftpFileSystemOptions {
   readonly stallMs?: number;
 }
 
-const DEFAULT_STALL_MS = 300_000;
-
 /** Come back whatever their times say: who reads them wants what the scheduler wrote last. */
 const ALWAYS_FETCHED: ReadonlySet<string> = new Set(["stdout.txt", "stderr.txt", "returncode"]);
 
@@ -55,42 +50,25 @@ const ALWAYS_FETCHED: ReadonlySet<string> = new Set(["stdout.txt", "stderr.txt",
 export function sftpFileSystem(options: SftpFileSystemOptions): FileSystem {
   const { lease, isRemoteKept, isChecksummed, incomingDir, clock, logger } = options;
   const { connection } = lease;
-  const stallMs = options.stallMs ?? DEFAULT_STALL_MS;
   const entry = posix.resolve("/", options.entry);
   const where = connection.name;
   const turns = turnTaking(clock);
-  const byShell = shellTree({ connection, clock, stallMs });
-  const bySftp = sftpTree({ connection });
+  const chooseTree = treeChooser({ connection, clock, stallMs: options.stallMs });
 
   let isMarked = false;
 
-  const chooseTree = async (signal: AbortSignal): Promise<RemoteTree> =>
-    (await remoteFacts(connection, clock, signal)).hasTar ? byShell : bySftp;
   const openLocal = (directory: string): LocalTree => openJobTree(directory, turns(), logger);
   /** Beside the target, hidden; named by it, so that a later try finds what an earlier one sent. */
   const partOf = (remote: string): string => posix.join(entry, `.${posix.basename(remote)}.part`);
   const outputsOf = (remote: string): string => outputsIn(entry, posix.basename(remote));
   const incomingOf = (remote: string): string => join(incomingDir, posix.basename(remote));
-  const check = (remote: string): void => {
-    if (posix.dirname(remote) !== entry || !/^\d+$/.test(posix.basename(remote))) {
-      throw new TransferError(`${remote} is no job directory of ${entry}`, { retryable: false });
-    }
-  };
-  const guarded = async (signal: AbortSignal, work: () => Promise<void>): Promise<void> => {
-    try {
-      signal.throwIfAborted();
-      await work();
-    } catch (error) {
-      throw asTransferError(error, where, signal);
-    }
-  };
+  const inJob = jobTransfers(entry, where);
 
   return {
     isStaged: true,
     locate: (id) => posix.join(entry, String(id)),
     upload: (localDirectory, remote, signal) =>
-      guarded(signal, async () => {
-        check(remote);
+      inJob(remote, signal, async () => {
         const local = openLocal(localDirectory);
         try {
           const originals = await local.list(signal);
@@ -119,8 +97,7 @@ export function sftpFileSystem(options: SftpFileSystemOptions): FileSystem {
         }
       }),
     download: (remote, localDirectory, signal) =>
-      guarded(signal, async () => {
-        check(remote);
+      inJob(remote, signal, async () => {
         const tree = await chooseTree(signal);
         const [input, outputs] = await tree.list([remote, outputsOf(remote)], signal);
         const output = outputs === undefined ? undefined : newestOutput(outputs, outputsOf(remote));
@@ -146,8 +123,7 @@ export function sftpFileSystem(options: SftpFileSystemOptions): FileSystem {
         }
       }),
     remove: (remote, signal) =>
-      guarded(signal, async () => {
-        check(remote);
+      inJob(remote, signal, async () => {
         await rm(incomingOf(remote), { recursive: true, force: true });
         if (isRemoteKept) {
           logger.info("The remote copy of a job is kept", { directory: remote, host: where });
@@ -156,14 +132,8 @@ export function sftpFileSystem(options: SftpFileSystemOptions): FileSystem {
         const tree = await chooseTree(signal);
         await tree.remove([remote, partOf(remote), outputsOf(remote)], signal);
       }),
-    async readFrom(remote, fileName, fromByte, maxBytes, signal) {
-      try {
-        check(remote);
-        return await readRemotePart(connection, posix.join(remote, fileName), fromByte, maxBytes, signal);
-      } catch (error) {
-        throw asTransferError(error, where, signal);
-      }
-    },
+    readFrom: (remote, fileName, fromByte, maxBytes, signal) =>
+      inJob(remote, signal, () => readRemotePart(connection, posix.join(remote, fileName), fromByte, maxBytes, signal)),
     async close() {
       lease.close();
     },

@@ -7,14 +7,12 @@ import { turnTaking } from "../../src/files/turns.ts";
 import type { Clock } from "../../src/ports/clock.ts";
 import type { Logger } from "../../src/ports/logger.ts";
 import type { PerformerFileSystem, WorkingCopy } from "../../src/ports/performer_file_system.ts";
-import { remoteFacts } from "../ssh/remote_facts.ts";
 import type { SshLease } from "../ssh/ssh_pool.ts";
+import { jobTransfers } from "./job_transfers.ts";
 import { type LocalTree, openLocalTree } from "./local_tree.ts";
 import { below, markOf, outputName, outputsIn, partialOutputName } from "./remote_outputs.ts";
-import type { RemoteTree } from "./remote_tree.ts";
-import { sftpTree } from "./sftp_tree.ts";
-import { shellTree } from "./shell_tree.ts";
-import { asTransferError, transferFault } from "./transfer_faults.ts";
+import { transferFault } from "./transfer_faults.ts";
+import { treeChooser } from "./tree_chooser.ts";
 import { entriesToFetch, fetchTree, sendTree } from "./tree_copies.ts";
 import { firstDifference, isSame, type ListedEntry, type Listing } from "./tree_listing.ts";
 
@@ -30,8 +28,6 @@ export interface SftpPerformerOptions {
   readonly stallMs?: number;
 }
 
-const DEFAULT_STALL_MS = 300_000;
-
 /** Made by every attempt anew, whatever its times say. */
 const ALWAYS_SENT: ReadonlySet<RawName> = new Set(["stdout.txt", "stderr.txt", "returncode"]);
 
@@ -43,31 +39,17 @@ const ALWAYS_SENT: ReadonlySet<RawName> = new Set(["stdout.txt", "stderr.txt", "
 export function sftpPerformerFileSystem(options: SftpPerformerOptions): PerformerFileSystem {
   const { lease, isChecksummed, clock, logger } = options;
   const { connection } = lease;
-  const stallMs = options.stallMs ?? DEFAULT_STALL_MS;
   const entry = posix.resolve("/", options.entry);
   const where = connection.name;
   const turns = turnTaking(clock);
-  const byShell = shellTree({ connection, clock, stallMs });
-  const bySftp = sftpTree({ connection });
+  const chooseTree = treeChooser({ connection, clock, stallMs: options.stallMs });
 
-  const chooseTree = async (signal: AbortSignal): Promise<RemoteTree> =>
-    (await remoteFacts(connection, clock, signal)).hasTar ? byShell : bySftp;
   const outputsOf = (remote: string): string => outputsIn(entry, posix.basename(remote));
-  const guarded = async <T>(remote: string, signal: AbortSignal, work: () => Promise<T>): Promise<T> => {
-    try {
-      signal.throwIfAborted();
-      if (posix.dirname(remote) !== entry || !/^\d+$/.test(posix.basename(remote))) {
-        throw new TransferError(`${remote} is no job directory of ${entry}`, { retryable: false });
-      }
-      return await work();
-    } catch (error) {
-      throw asTransferError(error, where, signal);
-    }
-  };
+  const inJob = jobTransfers(entry, where);
 
   return {
     takeInPlace: ({ tag, remote }, signal) =>
-      guarded(remote, signal, async () => {
+      inJob(remote, signal, async () => {
         const daemon = parseAttemptTag(tag)?.instanceId;
         if (daemon === undefined || !isDirectory(markOf(entry, daemon)) || !isDirectory(remote)) return false;
         // Output of an earlier attempt elsewhere would be taken for ours.
@@ -75,7 +57,7 @@ export function sftpPerformerFileSystem(options: SftpPerformerOptions): Performe
         return true;
       }),
     fetch: ({ remote, directory, scratchDir }, signal) =>
-      guarded(remote, signal, async () => {
+      inJob(remote, signal, async () => {
         const tree = await chooseTree(signal);
         const [found] = await tree.list([remote], signal);
         if (found === undefined) {
@@ -95,7 +77,7 @@ export function sftpPerformerFileSystem(options: SftpPerformerOptions): Performe
         };
         await fetchTree({ tree, where, isChecksummed }, fetching, signal);
       }),
-    send: (copy, signal) => guarded(copy.remote, signal, () => send(copy, signal)),
+    send: (copy, signal) => inJob(copy.remote, signal, () => send(copy, signal)),
     async close() {
       lease.close();
     },

@@ -12,7 +12,7 @@ import {
 import type { JsonObject, JsonValue } from "../../src/core/json.ts";
 
 /** Stored progress that cannot be understood; the message names the field. */
-export class ProgressFormatError extends Error {
+class ProgressFormatError extends Error {
   override readonly name = "ProgressFormatError";
 }
 

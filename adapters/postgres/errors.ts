@@ -58,7 +58,7 @@ export function statementFault(error: unknown): StatementFault {
 }
 
 /** What went wrong, for the log and for users; holds no password. */
-export function describePostgresError(error: unknown): string {
+function describePostgresError(error: unknown): string {
   const code = error instanceof Error && "code" in error ? String(error.code) : "";
   switch (code) {
     case "CONNECT_TIMEOUT":

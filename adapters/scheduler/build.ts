@@ -3,7 +3,6 @@ import type {
   DestinationConfig,
   DiracSchedulerConfig,
   FileSystemConfig,
-  SchedulerConfig,
   SlurmSchedulerConfig,
 } from "../../src/config/config.ts";
 import { assertNever } from "../../src/core/assert_never.ts";
@@ -28,25 +27,14 @@ export interface SchedulerSurroundings
   readonly dirac: DiracClients;
 }
 
-/** Loaded only for those who use it: its libraries take longer to load than all else together. */
-let redis: typeof import("./redis/redis_scheduler.ts") | undefined;
-
-/** To be awaited before schedulers of this type are built. */
-export async function loadScheduler(type: SchedulerConfig["type"]): Promise<void> {
-  if (type === "arq") redis ??= await import("./redis/redis_scheduler.ts");
-}
-
 /** Where records go on a host that has none of our directories, below the entry directory. */
 const REMOTE_CONTROL_DIR = ".bartender/attempts";
 
-/**
- * @param config the scheduler, whose type is loaded, with the file system of its destination, which tells where the cluster
- *   keeps files
- */
-export function buildScheduler(
+/** @param config the scheduler, with the file system of its destination, which tells where the cluster keeps files */
+export async function buildScheduler(
   { scheduler: config, fileSystem }: Pick<DestinationConfig, "scheduler" | "fileSystem">,
   surroundings: SchedulerSurroundings,
-): Scheduler {
+): Promise<Scheduler> {
   switch (config.type) {
     case "memory":
       return memoryScheduler({ ...surroundings, slots: config.slots, sandbox: config.sandbox });
@@ -60,8 +48,9 @@ export function buildScheduler(
       const { clock, logger } = surroundings;
       const { redisDsn: dsn, tls, queue } = config;
       const leaseMs = config.heartbeatTimeoutS * 1000;
-      if (redis === undefined) throw new Error("loadScheduler() has not been called");
-      return redis.redisScheduler({ dsn, tls, queue, leaseMs, isLocal: fileSystem.type === "local", clock, logger });
+      // Only for those who use it: its libraries take longer to load than all else together.
+      const { redisScheduler } = await import("./redis/redis_scheduler.ts");
+      return redisScheduler({ dsn, tls, queue, leaseMs, isLocal: fileSystem.type === "local", clock, logger });
     }
     case "dirac":
       return buildDirac(config, surroundings);

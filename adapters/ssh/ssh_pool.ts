@@ -1,4 +1,5 @@
 import type { SshConfig } from "../../src/config/config.ts";
+import { sharedLeases } from "./shared_leases.ts";
 import { SshConnection, type SshSurroundings } from "./ssh_connection.ts";
 import { type SshHost, sshHost } from "./ssh_host.ts";
 
@@ -14,46 +15,29 @@ export interface SshPool {
   lease(config: SshConfig): SshLease;
 }
 
-interface Shared {
-  readonly connection: SshConnection;
-  readonly jump: SshLease | undefined;
-  leases: number;
-}
-
 export function sshPool(surroundings: SshSurroundings): SshPool {
-  const shared = new Map<string, Shared>();
-
-  const open = (host: SshHost): Shared => {
-    const jump = host.proxyJump === undefined ? undefined : leaseHost(host.proxyJump);
-    const connection = new SshConnection(host, surroundings, jump?.connection);
-    if (!host.isHostKeyChecked) {
-      surroundings.logger.warn(
-        "host_key_checking is off: nobody notices when another machine takes the place of this host",
-        { host: connection.name },
-      );
-    }
-    return { connection, jump, leases: 0 };
-  };
+  const shared = sharedLeases<SshConnection>();
 
   const leaseHost = (host: SshHost): SshLease => {
     // Different passwords or keys for one account are different connections.
-    const key = JSON.stringify(host);
-    const entry = shared.get(key) ?? open(host);
-    shared.set(key, entry);
-    entry.leases += 1;
-    let isClosed = false;
-    return {
-      connection: entry.connection,
-      close() {
-        if (isClosed) return;
-        isClosed = true;
-        entry.leases -= 1;
-        if (entry.leases > 0) return;
-        shared.delete(key);
-        entry.connection.close();
-        entry.jump?.close();
-      },
-    };
+    const { value: connection, close } = shared.lease(JSON.stringify(host), () => {
+      const jump = host.proxyJump === undefined ? undefined : leaseHost(host.proxyJump);
+      const opened = new SshConnection(host, surroundings, jump?.connection);
+      if (!host.isHostKeyChecked) {
+        surroundings.logger.warn(
+          "host_key_checking is off: nobody notices when another machine takes the place of this host",
+          { host: opened.name },
+        );
+      }
+      return {
+        value: opened,
+        release() {
+          opened.close();
+          jump?.close();
+        },
+      };
+    });
+    return { connection, close };
   };
 
   return { lease: (config) => leaseHost(sshHost(config, surroundings.serviceUser)) };

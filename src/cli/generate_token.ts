@@ -7,8 +7,7 @@ import type { Clock } from "../ports/clock.ts";
 import { type CommandIo, EXIT } from "./io.ts";
 
 /** Ways to print a token: bare, or as a line for a request header. */
-export const TOKEN_FORMATS = ["plain", "header"] as const;
-export type TokenFormat = (typeof TOKEN_FORMATS)[number];
+export type TokenFormat = "plain" | "header";
 
 /** Smallest RSA modulus that tokens may be signed with (RFC 7518 §3.3). */
 const MIN_BITS = 2048;
@@ -67,7 +66,7 @@ export async function signToken(key: KeyObject, content: TokenContent, clock: Cl
 
 /** Tokens that the service would refuse are not made; an expired one is, for trying out. */
 function faultsOf(options: GenerateTokenOptions): readonly string[] {
-  const { username, lifetimeMinutes, format } = options;
+  const { username, lifetimeMinutes } = options;
   const faults: string[] = [];
   if (username === "" || [...username].length > MAX_USERNAME_LENGTH) {
     faults.push(`--username: expected 1 to ${MAX_USERNAME_LENGTH} characters, got ${[...username].length}`);
@@ -75,9 +74,6 @@ function faultsOf(options: GenerateTokenOptions): readonly string[] {
   if (/\p{Cc}|\p{Cs}/u.test(username)) faults.push("--username: expected no control characters");
   if (!Number.isSafeInteger(lifetimeMinutes)) {
     faults.push(`--lifetime: expected an integer of minutes, got ${lifetimeMinutes}`);
-  }
-  if (!TOKEN_FORMATS.includes(format)) {
-    faults.push(`--oformat: expected ${TOKEN_FORMATS.join(" or ")}, got "${format}"`);
   }
   return faults;
 }

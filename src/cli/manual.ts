@@ -1,8 +1,6 @@
 import type { Command } from "commander";
-import { configJsonSchema } from "../config/json_schema.ts";
 import { CONSOLE_EXIT_TEXT } from "../console/context.ts";
 import type { Clock } from "../ports/clock.ts";
-import { configManualPage } from "./config_manual.ts";
 import { EXIT_TEXT } from "./io.ts";
 import { manualPage } from "./manual_page.ts";
 
@@ -19,7 +17,7 @@ export interface ManualInput {
 }
 
 /** A page of the manual in the language of man(7). */
-export function manual(page: ManualPageName, { program, version, env, clock }: ManualInput): string {
+export async function manual(page: ManualPageName, { program, version, env, clock }: ManualInput): Promise<string> {
   const epochS = Number(env.SOURCE_DATE_EPOCH ?? Number.NaN);
   const date = new Date(Number.isSafeInteger(epochS) ? epochS * 1000 : clock.nowMs()).toISOString().slice(0, 10);
   switch (page) {
@@ -30,7 +28,10 @@ export function manual(page: ManualPageName, { program, version, env, clock }: M
       ] as const;
       return manualPage(program, { version, date, exitStatus });
     }
-    case "bartender-config":
+    case "bartender-config": {
+      const { configJsonSchema } = await import("../config/json_schema.ts");
+      const { configManualPage } = await import("./config_manual.ts");
       return configManualPage(configJsonSchema(), { version, date });
+    }
   }
 }

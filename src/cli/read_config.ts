@@ -1,18 +1,17 @@
 import type { Config } from "../config/config.ts";
 import { type Environment, resolveConfigFile } from "../config/environment.ts";
 import { formatFinding } from "../config/finding.ts";
-import type { MissingJobRoot } from "../config/job_root.ts";
-import { loadConfig } from "../config/load.ts";
+import { type LoadOptions, loadConfig } from "../config/load.ts";
 import type { NeedsSecrets } from "../config/secrets.ts";
 import type { CommandIo } from "./io.ts";
 
-export interface ReadConfigOptions {
+export interface ReadFileOptions extends Pick<LoadOptions, "missingJobRoot" | "needsSecrets" | "deniedSecrets"> {
   /** Undefined: as the environment says. */
   readonly config: string | undefined;
   readonly environment: Environment;
-  readonly missingJobRoot: MissingJobRoot;
-  /** Of which destinations files with secrets are read. Default: of all. */
-  readonly needsSecrets?: NeedsSecrets;
+}
+
+export interface ReadConfigOptions extends ReadFileOptions {
   /** For commands that work with destinations. */
   readonly follow?: FollowFiles;
 }
@@ -33,6 +32,19 @@ export interface FollowedFiles {
  * @returns undefined when it cannot be used
  */
 export async function readConfig(options: ReadConfigOptions, io: CommandIo): Promise<Config | undefined> {
+  const read = await readConfigFile(options, io);
+  if (read === undefined || options.follow === undefined) return read?.config;
+  const { config, warnings, faults } = await options.follow(read.config, options.needsSecrets ?? (() => true));
+  for (const text of warnings) io.stderr(`${read.file}: warning: ${text}\n`);
+  for (const text of faults) io.stderr(`${read.file}: ${text}\n`);
+  return faults.length > 0 ? undefined : config;
+}
+
+/** The same for what the file alone says, with the name of that file. */
+export async function readConfigFile(
+  options: ReadFileOptions,
+  io: CommandIo,
+): Promise<{ readonly file: string; readonly config: Config } | undefined> {
   const choice =
     options.config === undefined
       ? resolveConfigFile(options.environment, io.cwd)
@@ -43,19 +55,13 @@ export async function readConfig(options: ReadConfigOptions, io: CommandIo): Pro
   }
   const { file, warning } = choice;
   if (warning !== undefined) io.stderr(`warning: ${warning}\n`);
-  const { missingJobRoot, needsSecrets } = options;
+  const { missingJobRoot, needsSecrets, deniedSecrets } = options;
   const result = await loadConfig({
-    ...{ file, workingDirectory: io.cwd, missingJobRoot, needsSecrets },
+    ...{ file, missingJobRoot, needsSecrets, deniedSecrets, workingDirectory: io.cwd },
     credentialsDirectory: io.env.CREDENTIALS_DIRECTORY,
   });
   for (const finding of result.warnings) io.stderr(`${formatFinding(file, finding, "warning")}\n`);
-  if (!result.isValid) {
-    for (const finding of result.faults) io.stderr(`${formatFinding(file, finding)}\n`);
-    return undefined;
-  }
-  if (options.follow === undefined) return result.config;
-  const { config, warnings, faults } = await options.follow(result.config, needsSecrets ?? (() => true));
-  for (const text of warnings) io.stderr(`${file}: warning: ${text}\n`);
-  for (const text of faults) io.stderr(`${file}: ${text}\n`);
-  return faults.length > 0 ? undefined : config;
+  if (result.isValid) return { file, config: result.config };
+  for (const finding of result.faults) io.stderr(`${formatFinding(file, finding)}\n`);
+  return undefined;
 }

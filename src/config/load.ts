@@ -39,7 +39,7 @@ export interface LoadOptions {
   /** Where the service manager has put credentials, in the place of `$CREDENTIALS_DIRECTORY`. */
   readonly credentialsDirectory?: string | undefined;
   /** Default: they are faults. */
-  readonly deniedSecrets?: DeniedSecrets;
+  readonly deniedSecrets?: DeniedSecrets | undefined;
 }
 
 /** The configuration, or all that is wrong with the file. Findings are in the order of the file. */

@@ -62,7 +62,7 @@ const resourcesSchema = Type.Object(
   },
 );
 
-export const applicationSchema = Type.Object(
+const applicationSchema = Type.Object(
   {
     command_template: commandTemplate,
     input_schema: Type.Optional(
@@ -97,7 +97,7 @@ export const applicationSchema = Type.Object(
   { description: "A command-line application that jobs run.", additionalProperties: false },
 );
 
-export const interactiveApplicationSchema = Type.Object(
+const interactiveApplicationSchema = Type.Object(
   {
     command_template: commandTemplate,
     input_schema: inputSchema(

@@ -9,6 +9,7 @@ import { type AdminService, JOB_ACTIONS, type JobActionResult } from "../ports/a
 import { eventStream } from "./event_lines.ts";
 import { FILTERS, type FilterText, readFilter, readNumber, readQuery } from "./job_query.ts";
 import { readLog } from "./read_log.ts";
+import { USER_HEADER } from "./user_header.ts";
 import { encode } from "./wire.ts";
 
 export interface ConsoleDeps extends LogDeps {
@@ -23,9 +24,6 @@ export interface ConsolePeer {
 }
 
 type ConsoleRequest = Context<{ Bindings: ConsolePeer }>;
-
-/** Name of the header by which a client says for whom it works. */
-export const USER_HEADER = "x-bartender-user";
 
 const MAX_AUDIT = 10_000;
 

@@ -1,7 +1,7 @@
 import { type IncomingMessage, request } from "node:http";
 import { messageOf } from "../core/errors.ts";
 import type { JsonValue } from "../core/json.ts";
-import { USER_HEADER } from "./app.ts";
+import { USER_HEADER } from "./user_header.ts";
 import { decode } from "./wire.ts";
 
 /** The daemon gave a definite answer, which is not the one that was hoped for. */

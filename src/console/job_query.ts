@@ -11,7 +11,7 @@ export const FILTERS = ["state", "destination", "application", "submitter", "rea
 export type FilterText = Readonly<Partial<Record<(typeof FILTERS)[number], string>>>;
 
 /** States of jobs that have not come to their end. */
-export const UNFINISHED_STATES: readonly PublicState[] = ["new", "queued", "running", "staging_out"];
+const UNFINISHED_STATES: readonly PublicState[] = ["new", "queued", "running", "staging_out"];
 
 const DEFAULT_LIMIT = 50;
 const MAX_LIMIT = 10_000;

@@ -8,9 +8,9 @@ import type { LogName } from "../ports/job_service.ts";
 import { readNumber } from "./job_query.ts";
 
 /** Where the next part of the log begins, in bytes. */
-export const NEXT_HEADER = "x-next-byte";
+const NEXT_HEADER = "x-next-byte";
 /** State of the job before the log was read: when that is its end, nothing follows what is there. */
-export const STATE_HEADER = "x-job-state";
+const STATE_HEADER = "x-job-state";
 
 const MAX_LINES = 100_000;
 

@@ -9,7 +9,7 @@ export interface JobResources {
   readonly timeS?: number;
 }
 
-export const RESOURCES = ["cpus", "memoryMb", "gpus", "timeS"] as const satisfies readonly (keyof JobResources)[];
+const RESOURCES = ["cpus", "memoryMb", "gpus", "timeS"] as const satisfies readonly (keyof JobResources)[];
 
 /**
  * What a job gets that wishes for `wish`. Pure.

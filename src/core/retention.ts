@@ -11,8 +11,3 @@ export function expiryMs(rules: RetentionRules, application: string, nowMs: numb
   const keepMs = rules.applicationMs.get(application) ?? rules.defaultMs;
   return keepMs === null ? null : nowMs - keepMs;
 }
-
-/** False when every job is kept for ever. */
-export function hasRetention({ defaultMs, applicationMs }: RetentionRules): boolean {
-  return defaultMs !== null || applicationMs.size > 0;
-}

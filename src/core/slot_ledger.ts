@@ -79,11 +79,6 @@ export class SlotLedger {
     this.#line(id, entry);
   }
 
-  /** True while a waiting job is held back. */
-  isHeldBack(id: JobId): boolean {
-    return this.#moved.get(id)?.isHeld === true;
-  }
-
   /** Notes that a job holds a slot, whatever the capacity: it is with the scheduler since before a restart. */
   occupy(id: JobId, submitter: string): void {
     if (this.#holders.has(id)) return;

@@ -6,7 +6,7 @@ import type { VerifiedToken } from "./token_claims.ts";
 import { TokenError } from "./token_error.ts";
 
 /** Name of the cookie that may hold a token. */
-export const TOKEN_COOKIE = "bartenderToken";
+const TOKEN_COOKIE = "bartenderToken";
 
 /** Who sends a request. */
 export interface Caller extends VerifiedToken {

@@ -3,7 +3,7 @@ import { readSync } from "node:fs";
 import type { FileHandle } from "node:fs/promises";
 
 /** Longest piece that {@link ByteSource.view} gives. */
-export const MAX_VIEW_BYTES = 524_288;
+const MAX_VIEW_BYTES = 524_288;
 
 /** Bytes of {@link ByteSource.stream} at a time. */
 const STREAM_PIECE_BYTES = 262_144;

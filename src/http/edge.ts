@@ -1,5 +1,6 @@
 import type { FileHandle } from "node:fs/promises";
 import type { Context } from "hono";
+import type { UsageLimits } from "../config/config.ts";
 import type { Application, InteractiveApplication } from "../core/application.ts";
 import type { JobId } from "../core/ids.ts";
 import type { Clock } from "../ports/clock.ts";
@@ -11,7 +12,6 @@ import type { OneAtATime } from "./one_at_a_time.ts";
 import type { StreamLimits } from "./stream_places.ts";
 import type { VerifyToken } from "./token_verifier.ts";
 import type { UploadLimits } from "./upload_limits.ts";
-import type { UsageLimits } from "./usage_limits.ts";
 
 /** What the runtime tells about a connection, as second argument of the application's `fetch`. */
 export interface Bindings {

@@ -4,10 +4,10 @@ import { type CryptoKey, importJWK } from "jose";
 import { BartenderError, messageOf } from "../core/errors.ts";
 
 /** Smallest RSA modulus that RS256 may be used with (RFC 7518 §3.3). */
-export const MIN_RSA_BITS = 2048;
+const MIN_RSA_BITS = 2048;
 
 /** The key file cannot be used; the message names it and says what to do. */
-export class KeyFileError extends BartenderError {
+class KeyFileError extends BartenderError {
   constructor(message: string, cause?: unknown) {
     super("key_file_unusable", message, { cause });
   }

@@ -7,7 +7,7 @@ import { Refusal } from "./refusal.ts";
 import { openRequestedDirectory } from "./requested_directory.ts";
 
 /** A listing with more items than this is refused. */
-export const MAX_LISTED_ITEMS = 100_000;
+const MAX_LISTED_ITEMS = 100_000;
 
 /** Deeper listings than this are cut without complaint; paths cannot be much deeper. */
 const MAX_LISTED_DEPTH = 500;

@@ -14,9 +14,6 @@ export interface HttpMetrics {
   uploaded(bytes: number): void;
 }
 
-/** Counts nothing. */
-export const NO_HTTP_METRICS: HttpMetrics = { answered: () => undefined, uploaded: () => undefined };
-
 /** The measures of a daemon as text, for those who collect them. */
 export interface MetricsPage {
   /** With charset and version of the format. */

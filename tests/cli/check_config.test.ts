@@ -4,6 +4,7 @@ import { dirname, join } from "node:path";
 import { type ConfigProbe, runCheckConfig } from "../../src/cli/check_config.ts";
 import { readEnvironment } from "../../src/config/environment.ts";
 import { configJsonSchemaText } from "../../src/config/json_schema.ts";
+import { capturedIo } from "../support/captured_io.ts";
 import { tempDir } from "../support/temp_dir.ts";
 
 const GOOD = "applications: {wc: {command_template: wc README.md}}\n";
@@ -26,23 +27,14 @@ async function run({ files = {}, config, schema = false, variables = {}, probes 
   const before = readdirSync(dir.path, { recursive: true }).length;
   const read = readEnvironment(variables, dir.path);
   if (!read.isValid) throw new Error(read.faults.join());
-  let stdout = "";
-  let stderr = "";
-  const status = await runCheckConfig(
-    { config, schema, probe: probes !== undefined },
-    {
-      environment: read.environment,
-      workingDirectory: dir.path,
-      credentialsDirectory: undefined,
-      stdout: { write: (text) => (stdout += text) },
-      stderr: { write: (text) => (stderr += text) },
-      async *probe() {
-        yield* probes ?? [];
-      },
-    },
-  );
+  const { io, written } = capturedIo(dir.path);
+  const { environment } = read;
+  async function* probe() {
+    yield* probes ?? [];
+  }
+  const status = await runCheckConfig({ config, schema, environment, probe: probes && probe }, io);
   expect(readdirSync(dir.path, { recursive: true }).length).toBe(before);
-  return { status, stdout: stdout.replaceAll(dir.path, "DIR"), stderr: stderr.replaceAll(dir.path, "DIR") };
+  return { status, ...written() };
 }
 
 describe("check-config", () => {

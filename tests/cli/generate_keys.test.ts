@@ -4,26 +4,18 @@ import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from "
 import { join } from "node:path";
 import { type GenerateKeysOptions, runGenerateKeys } from "../../src/cli/generate_keys.ts";
 import { loadPublicKey } from "../../src/http/public_key.ts";
+import { capturedIo } from "../support/captured_io.ts";
 import { tempDir } from "../support/temp_dir.ts";
 
 function setup() {
   const directory = tempDir();
   const run = async (changes: Partial<GenerateKeysOptions> = {}) => {
-    let [stdout, stderr] = ["", ""];
+    const { io, written } = capturedIo(directory.path);
     const status = await runGenerateKeys(
       { privateKey: "private_key.pem", publicKey: "public_key.pem", force: false, bits: 2048, ...changes },
-      {
-        stdout: (text) => {
-          stdout += text;
-        },
-        stderr: (text) => {
-          stderr += text.replaceAll(directory.path, "DIR");
-        },
-        cwd: directory.path,
-        env: {},
-      },
+      io,
     );
-    return { status, stdout, stderr };
+    return { status, ...written() };
   };
   const path = (name: string) => join(directory.path, name);
   return { run, path, directory: directory.path, [Symbol.dispose]: () => directory[Symbol.dispose]() };
@@ -34,7 +26,7 @@ describe("generate-keys", () => {
     using world = setup();
     const { status, stdout, stderr } = await world.run();
     expect([status, stderr]).toEqual([0, ""]);
-    expect(stdout).toContain(world.path("private_key.pem"));
+    expect(stdout).toContain("DIR/private_key.pem");
     const privatePem = readFileSync(world.path("private_key.pem"), "utf8");
     const publicPem = readFileSync(world.path("public_key.pem"), "utf8");
     expect(privatePem).toStartWith("-----BEGIN PRIVATE KEY-----");

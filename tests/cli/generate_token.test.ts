@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { type GenerateTokenOptions, runGenerateToken } from "../../src/cli/generate_token.ts";
 import { loadPublicKey } from "../../src/http/public_key.ts";
 import { createTokenVerifier } from "../../src/http/token_verifier.ts";
+import { capturedIo } from "../support/captured_io.ts";
 import { ManualClock } from "../support/manual_clock.ts";
 import { tempDir } from "../support/temp_dir.ts";
 
@@ -17,7 +18,7 @@ function setup(privateKey: string | Buffer = rsa.privateKey.export({ type: "pkcs
   writeFileSync(join(directory.path, "private_key.pem"), privateKey);
   writeFileSync(publicKeyFile, rsa.publicKey.export({ type: "spki", format: "pem" }));
   const run = async (changes: Partial<GenerateTokenOptions> = {}) => {
-    let [stdout, stderr] = ["", ""];
+    const { io, written } = capturedIo(directory.path);
     const status = await runGenerateToken(
       {
         privateKey: "private_key.pem",
@@ -29,18 +30,9 @@ function setup(privateKey: string | Buffer = rsa.privateKey.export({ type: "pkcs
         clock,
         ...changes,
       },
-      {
-        stdout: (text) => {
-          stdout += text;
-        },
-        stderr: (text) => {
-          stderr += text.replaceAll(directory.path, "DIR");
-        },
-        cwd: directory.path,
-        env: {},
-      },
+      io,
     );
-    return { status, stdout, stderr };
+    return { status, ...written() };
   };
   const verifier = async () =>
     createTokenVerifier({ publicKey: await loadPublicKey(publicKeyFile), clock, issuers: undefined, cacheSize: 1 });

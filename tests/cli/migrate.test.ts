@@ -6,22 +6,17 @@ import { buildWriterLock } from "../../adapters/writer_lock/build.ts";
 import { runMigrate } from "../../src/cli/migrate.ts";
 import type { DatabaseConfig } from "../../src/config/database_url.ts";
 import { pythonJob, pythonSqlite } from "../adapters/job_store/python_database.ts";
+import { capturedIo } from "../support/captured_io.ts";
 import { recordingLogger } from "../support/recording_logger.ts";
 import { tempDir } from "../support/temp_dir.ts";
 
 const options = { clock: systemClock(), logger: recordingLogger() };
 
 async function migrate(database: DatabaseConfig) {
-  const written = { stdout: "", stderr: "" };
-  const io = {
-    stdout: (text: string) => (written.stdout += text),
-    stderr: (text: string) => (written.stderr += text),
-    cwd: "/",
-    env: {},
-  };
+  const { io, written } = capturedIo("/nowhere");
   const lock = () => buildWriterLock(database, options);
   const status = await runMigrate({ database, lock, migrate: (of) => migrateJobStore(of, options) }, io);
-  return { status, ...written };
+  return { status, ...written() };
 }
 
 describe("bartender migrate", () => {

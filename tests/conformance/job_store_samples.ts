@@ -48,7 +48,7 @@ const placement: fc.Arbitrary<Placement> = fc.record({ destination: text, isStag
 const schedulerId = text.map(schedulerJobId);
 
 /** Any progress of a given phase; one entry per phase, so that the compiler asks for it when one is added. */
-export const PROGRESS_OF: { readonly [P in Phase]: fc.Arbitrary<Extract<Progress, { phase: P }>> } = {
+const PROGRESS_OF: { readonly [P in Phase]: fc.Arbitrary<Extract<Progress, { phase: P }>> } = {
   accepted: fc.record({ phase: fc.constant("accepted"), upload: text, cancellation: fc.option(cancellation) }),
   staging_in: placed({ phase: fc.constant("staging_in"), cancellation: fc.option(cancellation) }),
   waiting: placed({ phase: fc.constant("waiting") }),

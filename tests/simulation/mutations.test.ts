@@ -1,20 +1,22 @@
 import { expect, test } from "bun:test";
 import { spawnSync } from "node:child_process";
-import { cpSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { tempDir } from "../support/temp_dir.ts";
+import { type Change, mutatedCopy } from "../support/mutated_copy.ts";
 
 /** Most are found within a hundred; what takes a rare meeting of faults, within this many. */
 const SEEDS = 20_000;
 /** What the copy needs to run. */
-const FOLDERS = ["actors", "src/core", "src/ports", "tests/simulation", "tests/support/seeded_random.ts"];
-const PROJECT = join(import.meta.dir, "../..");
+const FOLDERS = [
+  "actors",
+  "src/core",
+  "src/ports",
+  "tests/simulation",
+  "tests/support/seeded_random.ts",
+  "tests/support/application_builder.ts",
+];
 
-interface Mutation {
+interface Mutation extends Change {
   readonly fault: string;
-  readonly file: string;
-  readonly from: string;
-  readonly to: string;
 }
 
 /** Faults that somebody could make in Bartender. Each has to be found, else the simulation proves nothing. */
@@ -71,7 +73,7 @@ const MUTATIONS: readonly Mutation[] = [
     fault: "a submission is repeated under another tag",
     file: "actors/job_effects.ts",
     from: "    tagOf(world, job, attempt),\n    signal,\n  );\n  if (scheduler.listen",
-    to: "    tagOf(world, job, attempt + (retries++ % 2)),\n    signal,\n  );\n  if (scheduler.listen",
+    to: "    tagOf(world, job, attempt + (world.tries = 1 - (world.tries ?? 1))),\n    signal,\n  );\n  if (scheduler.listen",
   },
   {
     fault: "no answer of the scheduler is taken for a refusal",
@@ -144,9 +146,7 @@ const MUTATIONS: readonly Mutation[] = [
 test.each(MUTATIONS.map((mutation) => [mutation.fault, mutation] as const))(
   "the simulation finds out when %s",
   (_fault, mutation) => {
-    using dir = tempDir();
-    for (const folder of FOLDERS) cpSync(join(PROJECT, folder), join(dir.path, folder), { recursive: true });
-    mutate(join(dir.path, mutation.file), mutation);
+    using dir = mutatedCopy([mutation], FOLDERS);
     const main = join(dir.path, "tests/simulation/main.ts");
     const run = spawnSync(process.execPath, [main, "--seeds", String(SEEDS), "--first"], {
       encoding: "utf8",
@@ -157,12 +157,3 @@ test.each(MUTATIONS.map((mutation) => [mutation.fault, mutation] as const))(
   },
   300_000,
 );
-
-/** Puts a fault into a file. The text that it replaces has to be there exactly once. */
-function mutate(path: string, { fault, from, to }: Mutation): void {
-  const source = readFileSync(path, "utf8");
-  const places = source.split(from).length - 1;
-  if (places !== 1) throw new Error(`Mutation "${fault}": its text was found ${places} times in ${path}`);
-  const helper = to.includes("retries++") ? "let retries = 0;\n" : "";
-  writeFileSync(path, helper + source.replace(from, () => to));
-}

@@ -10,30 +10,19 @@ import type { KernelEvent } from "../../actors/kernel/events.ts";
 import type { Name } from "../../actors/kernel/registry.ts";
 import { destinationName, jobName, pollerName, stagerName } from "../../actors/messages.ts";
 import { bartenderTree } from "../../actors/tree.ts";
-import type { Application } from "../../src/core/application.ts";
 import { BartenderError } from "../../src/core/errors.ts";
 import { type JobId, jobId } from "../../src/core/ids.ts";
 import { DEFAULT_RULES } from "../../src/core/job_rules.ts";
 import type { JobService } from "../../src/ports/job_service.ts";
 import type { LogFields, Logger } from "../../src/ports/logger.ts";
+import { anApplication } from "../support/application_builder.ts";
 import { Line } from "./line.ts";
 import type { Outside } from "./outside.ts";
 import { reachStore } from "./reach_store.ts";
 import { SHARED_FILES } from "./simulated_files.ts";
 import type { SeveredClock } from "./simulated_time.ts";
 
-const ECHO: Application = {
-  name: "echo",
-  summary: undefined,
-  description: undefined,
-  command: { render: () => "echo hello" },
-  uploadNeeds: [],
-  allowedRoles: [],
-  maxRuntimeS: null,
-  resources: () => ({}),
-  inputSchema: undefined,
-  validateForm: () => ({ isValid: true, value: {} }),
-};
+const ECHO = anApplication("echo", { command: { render: () => "echo hello" } });
 
 const BACKOFF = { initialMs: 1_000, factor: 2, maxMs: 60_000, jitter: 0.3 };
 const POLL = { shortestMs: 5_000, longestMs: 20_000 };

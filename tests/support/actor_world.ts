@@ -14,7 +14,6 @@ import { bartenderTree } from "../../actors/tree.ts";
 import { localJobFiles } from "../../adapters/job_files/local_job_files.ts";
 import { localLeftovers } from "../../adapters/job_files/local_leftovers.ts";
 import { openStores } from "../../adapters/job_store/build.ts";
-import type { Application } from "../../src/core/application.ts";
 import type { JobId } from "../../src/core/ids.ts";
 import type { Job, Phase } from "../../src/core/job.ts";
 import { UNKNOWN_ORIGIN } from "../../src/core/job_origin.ts";
@@ -27,6 +26,7 @@ import type { JobFiles } from "../../src/ports/job_files.ts";
 import type { JobService } from "../../src/ports/job_service.ts";
 import type { JobStore } from "../../src/ports/job_store.ts";
 import type { Scheduler } from "../../src/ports/scheduler.ts";
+import { anApplication } from "./application_builder.ts";
 import { ManualClock } from "./manual_clock.ts";
 import { type RecordingLogger, recordingLogger } from "./recording_logger.ts";
 import { tempDir } from "./temp_dir.ts";
@@ -101,18 +101,7 @@ const BACKOFF = { initialMs: 1_000, factor: 2, maxMs: 60_000, jitter: 0 };
 
 const POLL = { shortestMs: 5_000, longestMs: 60_000 };
 
-const ECHO: Application = {
-  name: "echo",
-  summary: undefined,
-  description: undefined,
-  command: { render: ({ text }) => `echo ${text ?? ""}` },
-  uploadNeeds: [],
-  allowedRoles: [],
-  maxRuntimeS: null,
-  resources: () => ({}),
-  inputSchema: undefined,
-  validateForm: () => ({ isValid: true, value: {} }),
-};
+const ECHO = anApplication("echo", { command: { render: ({ text }) => `echo ${text ?? ""}` } });
 
 /** `files` for which the clock waits. */
 function patientFiles(files: JobFiles, clock: ManualClock): JobFiles {

@@ -2,7 +2,7 @@ import { readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { systemClock } from "../../adapters/clock/system_clock.ts";
 import { localCommandRunner } from "../../adapters/command_runner/local.ts";
-import type { Application } from "../../src/core/application.ts";
+import type { UsageLimits } from "../../src/config/config.ts";
 import type { JobId } from "../../src/core/ids.ts";
 import type { JsonObject } from "../../src/core/json.ts";
 import { createApp } from "../../src/http/app.ts";
@@ -10,9 +10,8 @@ import type { EdgeDeps } from "../../src/http/edge.ts";
 import { oneAtATime } from "../../src/http/one_at_a_time.ts";
 import { loadPublicKey } from "../../src/http/public_key.ts";
 import { createTokenVerifier } from "../../src/http/token_verifier.ts";
-import type { UsageLimits } from "../../src/http/usage_limits.ts";
-import { NO_HTTP_METRICS } from "../../src/ports/metrics.ts";
 import { serveHttp } from "../../src/runtime/serve.ts";
+import { anApplication } from "./application_builder.ts";
 import { type FakeJobService, fakeJobService } from "./fake_job_service.ts";
 import { ManualClock } from "./manual_clock.ts";
 import { type RecordingLogger, recordingLogger } from "./recording_logger.ts";
@@ -37,25 +36,8 @@ export interface EdgeWorld extends Disposable {
   serve(): { readonly url: string; readonly port: number; stop(): Promise<void> };
 }
 
-/** An application without a template; what its validation says is given, because the rules of schemas are tested elsewhere. */
-export function anApplication(name: string, changes: Partial<Application> = {}): Application {
-  return {
-    name,
-    summary: undefined,
-    description: undefined,
-    command: { render: () => "true" },
-    uploadNeeds: [],
-    allowedRoles: [],
-    maxRuntimeS: null,
-    resources: () => ({}),
-    inputSchema: undefined,
-    validateForm: () => ({ isValid: true, value: {} }),
-    ...changes,
-  };
-}
-
 /** Takes every form, and hands its fields on as they are. */
-export function takingAllFields(fields: Readonly<Record<string, string>>): { isValid: true; value: JsonObject } {
+function takingAllFields(fields: Readonly<Record<string, string>>): { isValid: true; value: JsonObject } {
   return { isValid: true, value: { ...fields } };
 }
 
@@ -110,7 +92,7 @@ export async function edgeWorld(
     streams: { maxStreams: 1000, maxStreamsPerUser: 20 },
     clock,
     logger,
-    metrics: NO_HTTP_METRICS,
+    metrics: { answered: () => undefined, uploaded: () => undefined },
     nextRequestId: () => "request-1",
     stopping: stopping.signal,
     isTrustedPeer: (address) => address === "127.0.0.1",

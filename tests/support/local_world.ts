@@ -1,12 +1,11 @@
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { systemClock } from "../../adapters/clock/system_clock.ts";
 import { commandEnvironment } from "../../adapters/scheduler/command_environment.ts";
 import type { LocalProcessOptions } from "../../adapters/scheduler/local_processes.ts";
-import { processTable } from "../../adapters/scheduler/process_table.ts";
 import type { Scheduler } from "../../src/ports/scheduler.ts";
 import type { SchedulerWorld } from "../conformance/scheduler_world.ts";
 import { endLeftovers } from "./end_leftovers.ts";
+import { jobDirectories } from "./job_directories.ts";
 import { recordingLogger } from "./recording_logger.ts";
 import { tempDir } from "./temp_dir.ts";
 
@@ -32,9 +31,7 @@ export function openLocalWorld(
     killGraceMs: 400,
     ...overrides,
   };
-  const table = processTable();
   let scheduler = make(options);
-  let directories = 0;
   return {
     root: dir.path,
     options,
@@ -47,20 +44,7 @@ export function openLocalWorld(
       scheduler = make(options);
       return scheduler;
     },
-    async makeDirectory() {
-      // Whatever a configured job root may be called.
-      const path = join(dir.path, `jobs of "O'Neil"\n$HOME ü`, String(++directories));
-      mkdirSync(path, { recursive: true });
-      return path;
-    },
-    async read(directory, name) {
-      const path = join(directory, name);
-      return existsSync(path) ? readFileSync(path, "utf8") : undefined;
-    },
-    async write(directory, name, text) {
-      writeFileSync(join(directory, name), text);
-    },
-    isAlive: async (pid) => table.read(pid) !== undefined,
+    ...jobDirectories(dir.path),
     async [Symbol.asyncDispose]() {
       await scheduler.close();
       await endLeftovers(options.controlDir);

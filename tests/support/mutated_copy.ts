@@ -1,7 +1,7 @@
 import { spawn } from "node:child_process";
 import { cpSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { tempDir } from "./temp_dir.ts";
+import { type TempDir, tempDir } from "./temp_dir.ts";
 
 /** What a copy needs to run; what it does not change is linked. */
 const COPIED = ["actors", "adapters", "src", "tests/support", "tests/end_to_end/kill_matrix"];
@@ -26,10 +26,8 @@ export async function runMutated(
   args: readonly string[],
   files: readonly string[] = [],
 ): Promise<{ readonly status: number | null; readonly told: string }> {
-  using dir = tempDir();
-  for (const path of [...COPIED, ...files]) cpSync(join(PROJECT, path), join(dir.path, path), { recursive: true });
+  using dir = mutatedCopy(changes, [...COPIED, ...files]);
   for (const path of LINKED) symlinkSync(join(PROJECT, path), join(dir.path, path));
-  for (const change of changes) mutate(dir.path, change);
   const child = spawn(process.execPath, args, { cwd: dir.path, stdio: ["ignore", "pipe", "pipe"] });
   let told = "";
   for (const stream of [child.stdout, child.stderr]) {
@@ -39,6 +37,14 @@ export async function runMutated(
   }
   const status = await new Promise<number | null>((resolve) => child.once("close", resolve));
   return { status, told };
+}
+
+/** A copy of a part of the project, in a directory of its own, that has the faults. */
+export function mutatedCopy(changes: readonly Change[], paths: readonly string[]): TempDir {
+  const dir = tempDir();
+  for (const path of paths) cpSync(join(PROJECT, path), join(dir.path, path), { recursive: true });
+  for (const change of changes) mutate(dir.path, change);
+  return dir;
 }
 
 function mutate(directory: string, { file, from, to }: Change): void {

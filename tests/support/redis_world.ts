@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from "node:child_process";
-import { closeSync, existsSync, mkdirSync, openSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { closeSync, mkdirSync, openSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { basename, join, resolve } from "node:path";
 import { systemClock } from "../../adapters/clock/system_clock.ts";
 import type { LogLevel } from "../../adapters/logger/log_levels.ts";
@@ -9,6 +9,7 @@ import { type RedisSchedulerOptions, redisScheduler } from "../../adapters/sched
 import type { Scheduler } from "../../src/ports/scheduler.ts";
 import type { SchedulerWorld } from "../conformance/scheduler_world.ts";
 import { eventually } from "./eventually.ts";
+import { jobDirectories } from "./job_directories.ts";
 import { recordingLogger } from "./recording_logger.ts";
 import type { RedisServer } from "./redis_server.ts";
 import { tempDir } from "./temp_dir.ts";
@@ -92,7 +93,6 @@ ${given.settings ?? ""}
   };
   let scheduler = open();
   const table = processTable();
-  let directories = 0;
 
   return {
     root: dir.path,
@@ -116,20 +116,7 @@ ${given.settings ?? ""}
       performers.push(performer);
       return performer;
     },
-    async makeDirectory() {
-      // Whatever a configured job root may be called.
-      const path = join(dir.path, `jobs of "O'Neil"\n$HOME ü`, String(++directories));
-      mkdirSync(path, { recursive: true });
-      return path;
-    },
-    async read(directory, name) {
-      const path = join(directory, name);
-      return existsSync(path) ? readFileSync(path, "utf8") : undefined;
-    },
-    async write(directory, name, text) {
-      writeFileSync(join(directory, name), text);
-    },
-    isAlive: async (pid) => table.read(pid) !== undefined,
+    ...jobDirectories(dir.path),
     async [Symbol.asyncDispose]() {
       for (const each of opened) await each.close();
       for (const each of performers) await each.stop("SIGKILL");

@@ -1,12 +1,12 @@
-import { chownSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { chownSync } from "node:fs";
 import { join } from "node:path";
 import { systemClock } from "../../adapters/clock/system_clock.ts";
 import { localCommandRunner } from "../../adapters/command_runner/local.ts";
-import { processTable } from "../../adapters/scheduler/process_table.ts";
 import { type SlurmSchedulerOptions, slurmScheduler } from "../../adapters/scheduler/slurm/slurm.ts";
 import type { SchedulerJobId } from "../../src/core/ids.ts";
 import type { Scheduler } from "../../src/ports/scheduler.ts";
 import { freshTag, jobIn, pidsIn, type SchedulerWorld, signal, WAITS_FOR_GO } from "../conformance/scheduler_world.ts";
+import { jobDirectories } from "./job_directories.ts";
 import { recordingLogger } from "./recording_logger.ts";
 import type { SlurmCluster } from "./slurm_cluster.ts";
 import { tempDir } from "./temp_dir.ts";
@@ -77,8 +77,6 @@ export function openSlurmWorld(
     return made;
   };
   let scheduler = open();
-  const table = processTable();
-  let directories = 0;
   return {
     options,
     get scheduler() {
@@ -90,24 +88,7 @@ export function openSlurmWorld(
       scheduler = open();
       return scheduler;
     },
-    async makeDirectory() {
-      // Whatever a configured job root may be called.
-      const parent = join(root, `jobs of "O'Neil"\n$HOME ü`);
-      const path = join(parent, String(++directories));
-      mkdirSync(path, { recursive: true });
-      give(parent);
-      give(path);
-      return path;
-    },
-    async read(directory, name) {
-      const path = join(directory, name);
-      return existsSync(path) ? readFileSync(path, "utf8") : undefined;
-    },
-    async write(directory, name, text) {
-      writeFileSync(join(directory, name), text);
-      give(join(directory, name));
-    },
-    isAlive: async (pid) => table.read(pid) !== undefined,
+    ...jobDirectories(root, give),
     async [Symbol.asyncDispose]() {
       for (const each of opened) await each.close();
       dir?.[Symbol.dispose]();

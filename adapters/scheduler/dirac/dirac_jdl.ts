@@ -1,7 +1,9 @@
+import type { DiracSchedulerConfig } from "../../../src/config/config.ts";
 import { SchedulerRefusedError } from "../../../src/core/errors.ts";
 
 /** What a job description says. All texts are checked to have no character that JDL gives a meaning. */
-export interface DiracJdlOptions {
+export interface DiracJdlOptions
+  extends Pick<DiracSchedulerConfig, "cpuTimeS" | "platform" | "sites" | "bannedSites" | "tags" | "processors"> {
   /** At most 128 characters. */
   readonly name: string;
   /** At most 32 characters. */
@@ -14,12 +16,6 @@ export interface DiracJdlOptions {
   readonly outputSandbox: readonly string[];
   readonly stdout: string;
   readonly stderr: string;
-  readonly cpuTimeS: number | undefined;
-  readonly platform: string | undefined;
-  readonly sites: readonly string[];
-  readonly bannedSites: readonly string[];
-  readonly tags: readonly string[];
-  readonly processors: number | undefined;
 }
 
 /** The modules that copy the input to the place where a job runs, instead of letting it read from afar. */

@@ -1,7 +1,7 @@
-import { messageOf } from "../../../src/core/errors.ts";
 import type { ProbeFinding } from "../../../src/ports/probe.ts";
 import type { DiracClient } from "../../dirac/dirac_clients.ts";
 import { type DiracProxyFacts, parseProxyInfo } from "../../dirac/proxy_info.ts";
+import { probeSteps } from "../probe_steps.ts";
 import { diracCommands } from "./dirac_commands.ts";
 
 /** No job has this group. */
@@ -12,16 +12,7 @@ const ANY_DAY = "2000-01-01";
 /** Tries what a job needs, without submitting one. Ends early when nothing else could work. */
 export async function probeDirac(client: DiracClient, signal: AbortSignal): Promise<readonly ProbeFinding[]> {
   const { tools, where } = client;
-  const findings: ProbeFinding[] = [];
-  const attempt = async (what: string, run: () => Promise<string>): Promise<boolean> => {
-    try {
-      findings.push({ isOk: true, text: await run() });
-      return true;
-    } catch (error) {
-      findings.push({ isOk: false, text: `${what}: ${messageOf(error)}` });
-      return false;
-    }
-  };
+  const { findings, attempt } = probeSteps();
   const isThere = await attempt("DIRAC's commands", async () => {
     const answer = await tools.run({ program: "dirac-version", args: [], isQuiet: false }, signal);
     const version = /^\d+\.\d+\S*$/m.exec(answer.stdout)?.[0];

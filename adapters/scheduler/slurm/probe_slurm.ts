@@ -1,5 +1,5 @@
-import { messageOf } from "../../../src/core/errors.ts";
 import type { ProbeFinding } from "../../../src/ports/probe.ts";
+import { probeSteps } from "../probe_steps.ts";
 import type { SlurmCommands } from "./slurm_commands.ts";
 
 export interface SlurmProbeOptions {
@@ -17,16 +17,7 @@ const WRITE_PROBE = `mkdir -p -m 700 "$1" && printf ok >"$1/.probe" && cat "$1/.
 /** Tries what a job needs, without submitting one. Ends early when nothing else could work. */
 export async function probeSlurm(options: SlurmProbeOptions, signal: AbortSignal): Promise<readonly ProbeFinding[]> {
   const { commands, controlDir, partition, args, script } = options;
-  const findings: ProbeFinding[] = [];
-  const attempt = async (what: string, run: () => Promise<string>): Promise<boolean> => {
-    try {
-      findings.push({ isOk: true, text: await run() });
-      return true;
-    } catch (error) {
-      findings.push({ isOk: false, text: `${what}: ${messageOf(error)}` });
-      return false;
-    }
-  };
+  const { findings, attempt } = probeSteps();
   const answers = await attempt("Slurm", async () => {
     const partitions = await commands.partitions(signal);
     if (partition?.split(",").some((name) => !partitions.includes(name)) === true) {

@@ -6,7 +6,7 @@ import { TemplateSource, type Token, tokenize } from "./lexer.ts";
 import { TokenStream } from "./token_stream.ts";
 
 /** Functions that Jinja2 has without being told and that a template may call here. */
-export const GLOBAL_FUNCTIONS: readonly string[] = ["range", "dict", "namespace"];
+const GLOBAL_FUNCTIONS: readonly string[] = ["range", "dict", "namespace"];
 
 /**
  * Parses a template and refuses what could not be rendered exactly as Jinja2 does. Ours, because the parsers to be had

@@ -22,9 +22,9 @@ export type Value =
   | Callable;
 
 /** Longest text and output, in UTF-16 units. */
-export const MAX_TEXT = 2 ** 20;
+const MAX_TEXT = 2 ** 20;
 /** Longest list, tuple, dictionary or range. */
-export const MAX_ITEMS = 100_000;
+const MAX_ITEMS = 100_000;
 
 /** What Jinja2 has for a name or member that is not there: empty text, no items, false; most operations fail. */
 export class Undefined {

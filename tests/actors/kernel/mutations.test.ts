@@ -1,20 +1,15 @@
 import { expect, test } from "bun:test";
 import { spawnSync } from "node:child_process";
-import { cpSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { tempDir } from "../../support/temp_dir.ts";
+import { type Change, mutatedCopy } from "../../support/mutated_copy.ts";
 
 /** As many programs as the explorer runs by default. */
 const PROGRAMS = 2_500;
 /** What the copy needs to run. */
 const FOLDERS = ["actors/kernel", "src/ports", "tests/actors/kernel/explorer", "tests/support/seeded_random.ts"];
-const PROJECT = join(import.meta.dir, "../../..");
 
-interface Mutation {
+interface Mutation extends Change {
   readonly fault: string;
-  readonly file: string;
-  readonly from: string;
-  readonly to: string;
 }
 
 /** Faults that somebody could make in the kernel. Each has to be found, else the explorer proves nothing. */
@@ -198,9 +193,7 @@ const MUTATIONS: readonly Mutation[] = [
 test.each(MUTATIONS.map((mutation) => [mutation.fault, mutation] as const))(
   "the explorer finds out when %s",
   (_fault, mutation) => {
-    using dir = tempDir();
-    for (const folder of FOLDERS) cpSync(join(PROJECT, folder), join(dir.path, folder), { recursive: true });
-    mutate(join(dir.path, "actors/kernel", mutation.file), mutation);
+    using dir = mutatedCopy([{ ...mutation, file: join("actors/kernel", mutation.file) }], FOLDERS);
     const main = join(dir.path, "tests/actors/kernel/explorer/main.ts");
     const run = spawnSync(process.execPath, [main, "1", String(PROGRAMS), "--brief"], {
       encoding: "utf8",
@@ -211,14 +204,3 @@ test.each(MUTATIONS.map((mutation) => [mutation.fault, mutation] as const))(
   },
   60_000,
 );
-
-/** Puts a fault into a file. The text that it replaces has to be there exactly once. */
-function mutate(path: string, { fault, from, to }: Mutation): void {
-  const source = readFileSync(path, "utf8");
-  const places = source.split(from).length - 1;
-  if (places !== 1) throw new Error(`Mutation "${fault}": its text was found ${places} times in ${path}`);
-  writeFileSync(
-    path,
-    source.replace(from, () => to),
-  );
-}

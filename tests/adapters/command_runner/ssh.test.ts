@@ -1,38 +1,26 @@
-import { afterAll, beforeAll, expect, test } from "bun:test";
+import { afterAll, expect, test } from "bun:test";
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { processTable } from "../../../adapters/scheduler/process_table.ts";
 import { CommandStartError, OutcomeUnknownError } from "../../../src/core/errors.ts";
 import { commandRunnerSuite } from "../../conformance/command_runner_suite.ts";
 import { eventually } from "../../support/eventually.ts";
-import { type SshAccount, sshAccount } from "../../support/ssh_server.ts";
+import { rejectionOf } from "../../support/rejection.ts";
+import { sshAccount } from "../../support/ssh_server.ts";
 import { type SshRunnerWorld, sshRunnerWorld } from "./ssh_runner_world.ts";
 
 const table = processTable();
 const signal = new AbortController().signal;
-let account: SshAccount;
-
-beforeAll(() => {
-  account = sshAccount();
-});
-
-afterAll(() => {
-  account[Symbol.dispose]();
-});
+const account = sshAccount();
+afterAll(() => account[Symbol.dispose]());
 
 const open = (settings: readonly string[] = []): Promise<SshRunnerWorld> => sshRunnerWorld(account, settings);
 
 commandRunnerSuite("ssh", () => sshRunnerWorld(account, [], true));
 
-const failed = (work: Promise<unknown>): Promise<unknown> =>
-  work.then(
-    () => undefined,
-    (error: unknown) => error,
-  );
-
 test("a command whose link is lost has an unknown outcome, and the next one runs over a new link", async () => {
   await using world = await open();
-  const running = failed(world.runner.run(world.command("echo > begun; sleep 300"), signal));
+  const running = rejectionOf(world.runner.run(world.command("echo > begun; sleep 300"), signal));
   await eventually("the command to run", () => world.read("begun"));
   world.server.killSessions();
   const fault = await running;
@@ -47,7 +35,7 @@ test("a command whose link is lost has an unknown outcome, and the next one runs
 test("a command whose link was lost ends by itself when its time is over", async () => {
   await using world = await open();
   const command = world.command("trap '' HUP PIPE; echo $$ > self; while :; do sleep 1; done", { timeoutMs: 1_000 });
-  const running = failed(world.runner.run(command, signal));
+  const running = rejectionOf(world.runner.run(command, signal));
   const pid = Number(await eventually("the command to run", () => world.read("self")));
   world.server.killLinks();
   expect(await running).toBeInstanceOf(OutcomeUnknownError);
@@ -57,7 +45,7 @@ test("a command whose link was lost ends by itself when its time is over", async
 
 test("a frozen host is noticed, and the outcome of its command is unknown", async () => {
   await using world = await open();
-  const running = failed(world.runner.run(world.command("echo > begun; sleep 300"), signal));
+  const running = rejectionOf(world.runner.run(world.command("echo > begun; sleep 300"), signal));
   await eventually("the command to run", () => world.read("begun"));
   world.server.freeze();
   expect(await running).toBeInstanceOf(OutcomeUnknownError);
@@ -67,7 +55,7 @@ test("a frozen host is noticed, and the outcome of its command is unknown", asyn
 test("a host that is down means that the command was not started, and may be tried again", async () => {
   await using world = await open();
   await world.server.kill();
-  const fault = await failed(world.runner.run(world.command("true"), signal));
+  const fault = await rejectionOf(world.runner.run(world.command("true"), signal));
   expect(fault).toBeInstanceOf(CommandStartError);
   expect(fault).toMatchObject({ retryable: true });
   await world.server.start();
@@ -111,7 +99,7 @@ test.skipIf(process.getuid?.() !== 0)(
 
 test("an account without a shell cannot run commands, and says so", async () => {
   await using world = await open(["ForceCommand /bin/false"]);
-  const fault = await failed(world.runner.run(world.command("true"), signal));
+  const fault = await rejectionOf(world.runner.run(world.command("true"), signal));
   expect(fault).toBeInstanceOf(CommandStartError);
   expect(fault).toMatchObject({ retryable: false });
   expect(String(fault)).toContain("the login shell of the account ended before it");

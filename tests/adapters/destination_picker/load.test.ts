@@ -3,31 +3,16 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { loadPicker } from "../../../adapters/destination_picker/load.ts";
 import type { DestinationPickerConfig } from "../../../src/config/config.ts";
-import type { Application } from "../../../src/core/application.ts";
 import { PickError, type PickerDestination } from "../../../src/core/destination_picker.ts";
+import { anApplication } from "../../support/application_builder.ts";
 import { ManualClock } from "../../support/manual_clock.ts";
 import { type TempDir, tempDir } from "../../support/temp_dir.ts";
 
 const LOCAL: PickerDestination = { scheduler: { type: "memory" }, fileSystem: { type: "local" } };
 
-function application(name: string): Application {
-  return {
-    name,
-    summary: undefined,
-    description: undefined,
-    command: { render: () => "true" },
-    uploadNeeds: [],
-    allowedRoles: [],
-    maxRuntimeS: null,
-    resources: () => ({}),
-    inputSchema: undefined,
-    validateForm: () => ({ isValid: true, value: {} }),
-  };
-}
-
 function load(destinationPicker: DestinationPickerConfig, clock = new ManualClock()) {
   const config = {
-    applications: new Map(["wc", "size"].map((name) => [name, application(name)])),
+    applications: new Map(["wc", "size"].map((name) => [name, anApplication(name)])),
     destinations: new Map(["small", "large"].map((name) => [name, LOCAL])),
     destinationPicker,
     jobRootDir: "/srv/jobs",

@@ -10,14 +10,12 @@ import {
   writeFileSync,
 } from "node:fs";
 import { join } from "node:path";
-import { localCommandRunner } from "../../../adapters/command_runner/local.ts";
-import { type DiracClient, diracClients } from "../../../adapters/dirac/dirac_clients.ts";
+import type { DiracClient } from "../../../adapters/dirac/dirac_clients.ts";
 import { diracEnvironment } from "../../../adapters/dirac/dirac_environment.ts";
 import { DiracProxyError, DiracUnavailableError } from "../../../adapters/dirac/dirac_errors.ts";
-import { sshPool } from "../../../adapters/ssh/ssh_pool.ts";
 import type { ProxyConfig, SshConfig } from "../../../src/config/config.ts";
+import { ownDiracClients } from "../../support/own_dirac_clients.ts";
 import { sshAccount, sshServer } from "../../support/ssh_server.ts";
-import { sshSurroundings } from "../../support/ssh_world.ts";
 import { tempDir } from "../../support/temp_dir.ts";
 
 const signal = new AbortController().signal;
@@ -59,18 +57,15 @@ async function openPlace(kind: "local" | "ssh"): Promise<Place> {
     chmodSync(join(bin, name), 0o755);
   }
   if (server !== undefined) chownSync(bin, account.uid, account.gid);
-  const { clock, logger } = sshSurroundings();
   const stateDir = join(dir.path, "state");
-  const clients = diracClients({
-    runner: localCommandRunner({ clock, logger }),
-    ssh: sshPool(sshSurroundings()),
+  const clients = ownDiracClients({
     environment: diracEnvironment({
       PATH: `${bin}:/usr/bin:/bin`,
       BARTENDER_SECRET: "geheim",
       X509_USER_PROXY: "/tmp/somebody's",
       ...(kind === "local" ? { DIRAC_ROOT_PATH: "/opt/dirac" } : {}),
     }),
-    ...{ stateDir, clock, logger },
+    stateDir,
   });
   const ssh: SshConfig | undefined = server?.config;
   const lease = clients.lease({ ssh, proxy: PROXY });
@@ -170,14 +165,7 @@ describe.each(["local", "ssh"] as const)("DIRAC's commands, %s", (kind) => {
 
 test("parts with the same proxy share a client, others do not, and no name tells a password", async () => {
   using dir = tempDir();
-  const { clock, logger } = sshSurroundings();
-  const clients = diracClients({
-    runner: localCommandRunner({ clock, logger }),
-    ssh: sshPool(sshSurroundings()),
-    environment: { PATH: "/usr/bin:/bin" },
-    stateDir: dir.path,
-    ...{ clock, logger },
-  });
+  const clients = ownDiracClients({ environment: { PATH: "/usr/bin:/bin" }, stateDir: dir.path });
   const first = clients.lease({ ssh: undefined, proxy: PROXY });
   const second = clients.lease({ ssh: undefined, proxy: { ...PROXY } });
   const other = clients.lease({ ssh: undefined, proxy: { ...PROXY, group: "h" } });

@@ -3,14 +3,11 @@ import { execFileSync } from "node:child_process";
 import { chmodSync, copyFileSync, existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { systemClock } from "../../../adapters/clock/system_clock.ts";
-import { localCommandRunner } from "../../../adapters/command_runner/local.ts";
-import { diracClients } from "../../../adapters/dirac/dirac_clients.ts";
-import { sshPool } from "../../../adapters/ssh/ssh_pool.ts";
 import type { ProxyConfig } from "../../../src/config/config.ts";
 import { messageOf } from "../../../src/core/errors.ts";
 import { DIRAC_NAMES, type DiracServer, sharedDiracServer } from "../../support/dirac_server.ts";
+import { ownDiracClients } from "../../support/own_dirac_clients.ts";
 import { recordingLogger } from "../../support/recording_logger.ts";
-import { sshSurroundings } from "../../support/ssh_world.ts";
 import { tempDir } from "../../support/temp_dir.ts";
 
 // Each command of DIRAC takes seconds on a busy machine.
@@ -35,13 +32,8 @@ function setup(changes: Partial<ProxyConfig> = {}) {
   const { cert, key } = server.certificates.user;
   const clock = systemClock();
   const logger = recordingLogger();
-  const clients = diracClients({
-    runner: localCommandRunner({ clock, logger }),
-    ssh: sshPool(sshSurroundings()),
-    environment: server.environment,
-    stateDir: join(dir.path, "dirac"),
-    ...{ clock, logger },
-  });
+  const stateDir = join(dir.path, "dirac");
+  const clients = ownDiracClients({ environment: server.environment, stateDir, clock, logger });
   const proxy: ProxyConfig = {
     ...{ valid: undefined, certFile: cert, keyFile: key, group: DIRAC_NAMES.group, password: undefined },
     ...{ minLifeS: 1_800, logLevel: "INFO", file, ...changes },

@@ -2,15 +2,13 @@ import { execFileSync } from "node:child_process";
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { systemClock } from "../../../adapters/clock/system_clock.ts";
-import { localCommandRunner } from "../../../adapters/command_runner/local.ts";
-import { type DiracClient, type DiracClients, diracClients } from "../../../adapters/dirac/dirac_clients.ts";
+import type { DiracClient, DiracClients } from "../../../adapters/dirac/dirac_clients.ts";
 import { diracFileSystem } from "../../../adapters/file_system/dirac.ts";
-import { sshPool } from "../../../adapters/ssh/ssh_pool.ts";
 import type { ProxyConfig, SshConfig } from "../../../src/config/config.ts";
 import type { FileSystemWorld } from "../../conformance/file_system_suite.ts";
 import { DIRAC_NAMES, type DiracServer } from "../../support/dirac_server.ts";
+import { ownDiracClients } from "../../support/own_dirac_clients.ts";
 import { type RecordingLogger, recordingLogger } from "../../support/recording_logger.ts";
-import { sshSurroundings } from "../../support/ssh_world.ts";
 import { tempDir } from "../../support/temp_dir.ts";
 
 export interface DiracFilesWorld extends FileSystemWorld {
@@ -52,14 +50,7 @@ export async function diracFilesWorld(server: DiracServer, options: DiracFilesOp
   const lfnRoot = options.lfnRoot ?? `${DIRAC_NAMES.lfnRoot}/files-${process.pid}-${worlds}`;
   const clock = systemClock();
   const logger = recordingLogger();
-  const clients = diracClients({
-    runner: localCommandRunner({ clock, logger }),
-    ssh: sshPool(sshSurroundings()),
-    environment: server.environment,
-    stateDir: at("dirac"),
-    clock,
-    logger,
-  });
+  const clients = ownDiracClients({ environment: server.environment, stateDir: at("dirac"), clock, logger });
   const config = { ssh: options.ssh, proxy: proxyOf(server, options.proxy) };
   const own = clients.lease(config);
   const fileSystem = diracFileSystem({

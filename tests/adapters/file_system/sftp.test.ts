@@ -1,17 +1,10 @@
-import { afterAll, beforeAll } from "bun:test";
+import { afterAll } from "bun:test";
 import { fileSystemSuite } from "../../conformance/file_system_suite.ts";
-import { type SshAccount, sshAccount } from "../../support/ssh_server.ts";
+import { sshAccount } from "../../support/ssh_server.ts";
 import { NO_SHELL, sftpWorld } from "./sftp_world.ts";
 
-let account: SshAccount;
-
-beforeAll(() => {
-  account = sshAccount();
-});
-
-afterAll(() => {
-  account[Symbol.dispose]();
-});
+const account = sshAccount();
+afterAll(() => account[Symbol.dispose]());
 
 fileSystemSuite("sftp with a shell", () => sftpWorld({ account }));
 fileSystemSuite("sftp without a shell", () => sftpWorld({ account, settings: [NO_SHELL] }));

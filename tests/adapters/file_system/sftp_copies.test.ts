@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { afterAll, describe, expect, test } from "bun:test";
 import { Buffer } from "node:buffer";
 import { execFileSync } from "node:child_process";
 import { createHash, randomBytes } from "node:crypto";
@@ -21,50 +21,20 @@ import {
 import { join } from "node:path";
 import { TransferError } from "../../../src/core/errors.ts";
 import { jobId } from "../../../src/core/ids.ts";
-import { type SshAccount, sshAccount } from "../../support/ssh_server.ts";
-import { NO_SHELL, type SftpWorld, type SftpWorldOptions, sftpWorld } from "./sftp_world.ts";
+import { rejectionOf } from "../../support/rejection.ts";
+import { sshAccount } from "../../support/ssh_server.ts";
+import { NO_SHELL, type SftpWorldOptions, sftpJobWorld } from "./sftp_world.ts";
 
 const signal = new AbortController().signal;
-let account: SshAccount;
+const account = sshAccount();
+afterAll(() => account[Symbol.dispose]());
 
-beforeAll(() => {
-  account = sshAccount();
-});
-
-afterAll(() => {
-  account[Symbol.dispose]();
-});
-
-interface Copied extends SftpWorld {
-  readonly local: string;
-  readonly remote: string;
-  upload(): Promise<void>;
-  download(): Promise<void>;
-}
-
-async function open(options: Partial<SftpWorldOptions> = {}): Promise<Copied> {
-  const world = await sftpWorld({ account, ...options });
-  const local = join(world.jobRoot, "17");
-  mkdirSync(local);
-  const remote = world.fileSystem.locate(jobId(17), local);
-  return {
-    ...world,
-    local,
-    remote,
-    upload: () => world.fileSystem.upload(local, remote, signal),
-    download: () => world.fileSystem.download(remote, local, signal),
-  };
-}
+const open = (options: Partial<SftpWorldOptions> = {}) => sftpJobWorld({ account, ...options });
 
 const identity = (path: string): string => {
   const { ino, ctimeNs } = lstatSync(path, { bigint: true });
   return `${ino} ${ctimeNs}`;
 };
-const failed = (work: Promise<unknown>): Promise<unknown> =>
-  work.then(
-    () => undefined,
-    (error: unknown) => error,
-  );
 const sha = (path: string): string => createHash("sha256").update(readFileSync(path)).digest("hex");
 
 for (const [name, settings] of [
@@ -121,7 +91,7 @@ for (const [name, settings] of [
       await using world = await open({ settings });
       writeFileSync(join(world.local, "in"), "1");
       await world.writeRemote(world.server.entry, "17/other", "precious");
-      const fault = await failed(world.upload());
+      const fault = await rejectionOf(world.upload());
       expect(fault).toBeInstanceOf(TransferError);
       expect(fault).toMatchObject({ retryable: false });
       expect(String(fault)).toContain("exists already");
@@ -286,7 +256,7 @@ for (const [name, settings] of [
       await using world = await open({ settings });
       const { entry } = world.server;
       for (const path of [entry, "/", `${entry}/..`, `${entry}/../17`, `${entry}/a`, `${entry}/17/1`, "/tmp/17"]) {
-        const fault = await failed(world.fileSystem.remove(path, signal));
+        const fault = await rejectionOf(world.fileSystem.remove(path, signal));
         expect(fault).toMatchObject({ retryable: false });
         expect(String(fault)).toContain("is no job directory");
       }
@@ -368,7 +338,7 @@ describe("copies", () => {
         await world.download();
         expect(readFileSync(path(world.local, "m\xe4de"), "utf8")).toBe("out");
       } else {
-        const fault = await failed(world.upload());
+        const fault = await rejectionOf(world.upload());
         expect(String(fault)).toContain("is not UTF-8");
         expect(fault).toMatchObject({ retryable: false });
       }

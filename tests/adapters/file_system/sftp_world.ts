@@ -3,6 +3,7 @@ import { dirname, join } from "node:path";
 import { systemClock } from "../../../adapters/clock/system_clock.ts";
 import { type SftpFileSystemOptions, sftpFileSystem } from "../../../adapters/file_system/sftp.ts";
 import { sshPool } from "../../../adapters/ssh/ssh_pool.ts";
+import { jobId } from "../../../src/core/ids.ts";
 import type { FileSystemWorld } from "../../conformance/file_system_suite.ts";
 import type { RecordingLogger } from "../../support/recording_logger.ts";
 import { type SshAccount, type SshServer, sshServer } from "../../support/ssh_server.ts";
@@ -65,5 +66,29 @@ export async function sftpWorld({ account, settings = [], changes = {} }: SftpWo
       await server[Symbol.asyncDispose]();
       dir[Symbol.dispose]();
     },
+  };
+}
+
+/** The job 17, with an empty directory here. */
+export interface SftpJobWorld extends SftpWorld {
+  readonly local: string;
+  readonly remote: string;
+  /** Where it is copied to before it is published. */
+  readonly part: string;
+  upload(signal?: AbortSignal): Promise<void>;
+  download(signal?: AbortSignal): Promise<void>;
+}
+
+export async function sftpJobWorld(options: SftpWorldOptions): Promise<SftpJobWorld> {
+  const world = await sftpWorld(options);
+  const local = join(world.jobRoot, "17");
+  mkdirSync(local);
+  const remote = world.fileSystem.locate(jobId(17), local);
+  const unlimited = new AbortController().signal;
+  return {
+    ...world,
+    ...{ local, remote, part: join(world.server.entry, ".17.part") },
+    upload: (signal = unlimited) => world.fileSystem.upload(local, remote, signal),
+    download: (signal = unlimited) => world.fileSystem.download(remote, local, signal),
   };
 }

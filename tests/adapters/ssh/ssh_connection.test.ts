@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { afterAll, describe, expect, test } from "bun:test";
 import { execFileSync, spawn } from "node:child_process";
 import { appendFileSync, readFileSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
@@ -11,18 +11,11 @@ import type { SshConfig } from "../../../src/config/config.ts";
 import { jumpConfig } from "../../../src/config/proxy_jump.ts";
 import { BartenderError, CommandStartError } from "../../../src/core/errors.ts";
 import { eventually } from "../../support/eventually.ts";
-import { makeKey, type SshAccount, type SshServer, sshAccount, sshServer } from "../../support/ssh_server.ts";
+import { makeKey, type SshServer, sshAccount, sshServer } from "../../support/ssh_server.ts";
 import { sshConnection, sshSurroundings } from "../../support/ssh_world.ts";
 
-let account: SshAccount;
-
-beforeAll(() => {
-  account = sshAccount();
-});
-
-afterAll(() => {
-  account[Symbol.dispose]();
-});
+const account = sshAccount();
+afterAll(() => account[Symbol.dispose]());
 
 /** What a command says over a connection, or why it was not started. */
 async function say(connection: SshConnection, line = "echo hello"): Promise<string> {

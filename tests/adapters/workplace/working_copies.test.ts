@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { afterAll, describe, expect, test } from "bun:test";
 import { execFileSync } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import {
@@ -24,22 +24,16 @@ import { attemptTag, jobId } from "../../../src/core/ids.ts";
 import type { OwnAttempt } from "../../../src/ports/attempt_queue.ts";
 import type { Workplace } from "../../../src/ports/workplace.ts";
 import { eventually } from "../../support/eventually.ts";
+import { rejectionOf } from "../../support/rejection.ts";
 import { noSmallDiskBecause, type SmallDisk, smallDisk } from "../../support/small_disk.ts";
-import { type SshAccount, sshAccount } from "../../support/ssh_server.ts";
+import { sshAccount } from "../../support/ssh_server.ts";
 import { sshSurroundings } from "../../support/ssh_world.ts";
 import { tempDir } from "../../support/temp_dir.ts";
 import { NO_SHELL, type SftpWorld, sftpWorld } from "../file_system/sftp_world.ts";
 
 const signal = new AbortController().signal;
-let account: SshAccount;
-
-beforeAll(() => {
-  account = sshAccount();
-});
-
-afterAll(() => {
-  account[Symbol.dispose]();
-});
+const account = sshAccount();
+afterAll(() => account[Symbol.dispose]());
 
 interface World extends SftpWorld {
   /** The directory of the job at the daemon. */
@@ -98,12 +92,6 @@ async function open(settings: readonly string[] = [], isElsewhere = true): Promi
     },
   };
 }
-
-const failed = (work: Promise<unknown>): Promise<unknown> =>
-  work.then(
-    () => undefined,
-    (error: unknown) => error,
-  );
 
 /** Tries again as a performer would, until it works. */
 const untilDone = <T>(what: string, work: () => Promise<T>): Promise<T> =>
@@ -185,7 +173,7 @@ for (const [name, settings] of [
       const own = attempt(1);
       const large = randomBytes(40_000_000);
       writeFileSync(join(own.job.directory, "large"), large);
-      const preparing = failed(workplace.prepare(own, signal));
+      const preparing = rejectionOf(workplace.prepare(own, signal));
       const incoming = join(world.copies, own.tag, "scratch", "incoming");
       await eventually("the transfer to begin", () => existsSync(incoming) && readdirSync(incoming).length > 2);
       server.killSessions();
@@ -195,7 +183,7 @@ for (const [name, settings] of [
       expect(readFileSync(join(directory, "large")).equals(large)).toBe(true);
       const output = randomBytes(40_000_000);
       writeFileSync(join(directory, "output"), output);
-      const delivering = failed(workplace.deliver(own, signal));
+      const delivering = rejectionOf(workplace.deliver(own, signal));
       const outputs = join(server.entry, ".17.out");
       await eventually("the output to begin", () => existsSync(join(outputs, ".1.part", "output")));
       server.killSessions();
@@ -276,10 +264,10 @@ describe("working copies", () => {
     const own = world.attempt(1);
     const directory = await world.workplace.prepare(own, signal);
     await world.fileSystem.remove(own.job.directory, signal);
-    expect(await failed(world.workplace.deliver(own, signal))).toMatchObject({ retryable: false });
+    expect(await rejectionOf(world.workplace.deliver(own, signal))).toMatchObject({ retryable: false });
     rmSync(directory, { recursive: true });
-    expect(await failed(world.workplace.deliver(own, signal))).toMatchObject({ retryable: false });
-    expect(await failed(world.workplace.prepare(own, signal))).toMatchObject({ retryable: false });
+    expect(await rejectionOf(world.workplace.deliver(own, signal))).toMatchObject({ retryable: false });
+    expect(await rejectionOf(world.workplace.prepare(own, signal))).toMatchObject({ retryable: false });
   });
 
   test("reads no log through a link out of the copy", async () => {
@@ -298,7 +286,7 @@ describe("working copies", () => {
     const own = world.attempt(1);
     world.server.freeze();
     const abort = new AbortController();
-    const preparing = failed(world.workplace.prepare(own, abort.signal));
+    const preparing = rejectionOf(world.workplace.prepare(own, abort.signal));
     const atMs = performance.now();
     abort.abort();
     expect(await preparing).toMatchObject({ retryable: true, message: "The transfer was called off" });
@@ -322,7 +310,7 @@ describe.skipIf(noSmallDiskBecause() !== undefined)("a full disk", () => {
       mkdirSync(outputs);
       using disk = smallDisk(4_000_000, outputs);
       disk.fill(100_000);
-      expect(await failed(world.workplace.deliver(own, signal))).toMatchObject({
+      expect(await rejectionOf(world.workplace.deliver(own, signal))).toMatchObject({
         retryable: true,
         message: expect.stringContaining("the disk is full"),
       });
@@ -344,7 +332,7 @@ describe.skipIf(noSmallDiskBecause() !== undefined)("a full disk", () => {
     const workplace = workingCopies(sftpPerformerFileSystem(options), join(disk.path, "copies"));
     try {
       disk.fill(100_000);
-      expect(await failed(workplace.prepare(own, signal))).toMatchObject({
+      expect(await rejectionOf(workplace.prepare(own, signal))).toMatchObject({
         retryable: true,
         message: expect.stringContaining("the disk is full on this machine"),
       });

@@ -1,4 +1,4 @@
-import { existsSync, readdirSync } from "node:fs";
+import { readdirSync } from "node:fs";
 import { join, resolve } from "node:path";
 
 /** The release of DIRAC that the tests start. */
@@ -6,13 +6,6 @@ export const DIRAC_VERSION = "8.0.55";
 
 /** Where `tests/support/dirac/install` has put it. */
 export const DIRAC_HOME = resolve(import.meta.dir, "../../../.tools", `dirac-${DIRAC_VERSION}`);
-
-/** Why there can be no DIRAC server here; undefined when there can. */
-export function noDiracBecause(): string | undefined {
-  if (!existsSync(`${DIRAC_HOME}/installed`)) return "DIRAC is not installed, see tests/support/dirac/install";
-  if (!existsSync("/usr/sbin/mariadbd")) return "MariaDB is not installed";
-  return undefined;
-}
 
 /** Directory of the installed Python packages. */
 export function sitePackages(): string {

@@ -28,7 +28,7 @@ export interface Surroundings {
 }
 
 /** The only error that programs throw. */
-export class PlantedError extends Error {}
+class PlantedError extends Error {}
 
 /** An actor that does what its plan and its messages say, and notes all of it. */
 export function factoryOf(plan: ActorPlan, world: Surroundings): ActorFactory<Message> {

@@ -3,12 +3,11 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { systemClock } from "../../../../adapters/clock/system_clock.ts";
 import { localCommandRunner } from "../../../../adapters/command_runner/local.ts";
-import { type DiracClients, diracClients } from "../../../../adapters/dirac/dirac_clients.ts";
+import type { DiracClients } from "../../../../adapters/dirac/dirac_clients.ts";
 import { diracEnvironment } from "../../../../adapters/dirac/dirac_environment.ts";
 import { diracFileSystem } from "../../../../adapters/file_system/dirac.ts";
 import { type DiracSchedulerOptions, diracScheduler } from "../../../../adapters/scheduler/dirac/dirac.ts";
 import { processTable } from "../../../../adapters/scheduler/process_table.ts";
-import { sshPool } from "../../../../adapters/ssh/ssh_pool.ts";
 import type { ProxyConfig, SshConfig } from "../../../../src/config/config.ts";
 import { TransferError } from "../../../../src/core/errors.ts";
 import { jobId } from "../../../../src/core/ids.ts";
@@ -18,8 +17,8 @@ import type { Scheduler } from "../../../../src/ports/scheduler.ts";
 import { PATIENCE_MS, type SchedulerWorld, signal } from "../../../conformance/scheduler_world.ts";
 import { DIRAC_NAMES, type DiracServer } from "../../../support/dirac_server.ts";
 import { eventually } from "../../../support/eventually.ts";
+import { ownDiracClients } from "../../../support/own_dirac_clients.ts";
 import { recordingLogger } from "../../../support/recording_logger.ts";
-import { sshSurroundings } from "../../../support/ssh_world.ts";
 import { tempDir } from "../../../support/temp_dir.ts";
 import { proxyOf } from "../../file_system/dirac_world.ts";
 
@@ -71,9 +70,8 @@ export async function openDiracWorld(server: DiracServer, options: DiracWorldOpt
   const logger = recordingLogger();
   const runner = localCommandRunner({ clock, logger });
   const stateDir = at("dirac");
-  const clients = diracClients({
+  const clients = ownDiracClients({
     runner: options.wrap?.(runner) ?? runner,
-    ssh: sshPool(sshSurroundings()),
     environment: diracEnvironment(server.environment),
     ...{ stateDir, clock, logger },
   });

@@ -17,22 +17,19 @@ const RULE = /^ {4}(user bartender .*)$/m.exec(
   readFileSync(resolve(import.meta.dir, "../../../../docs/performers.md"), "utf8"),
 )?.[1];
 
+const tlsOptions = (port: number, { serverCert, serverKey, ca }: ReturnType<typeof makeCertificates>) => [
+  ...["--tls-port", String(port), "--tls-cert-file", serverCert, "--tls-key-file", serverKey],
+  ...["--tls-ca-cert-file", ca],
+];
+
 test("with TLS, certificates and the access rule of the documentation, all goes as without", async () => {
   using dir = tempDir();
   const files = makeCertificates(dir.path);
   const aclFile = join(dir.path, "users.acl");
   writeFileSync(aclFile, `user default on >admin ~* &* +@all\n${RULE?.replace("SECRET", "s3cret")}\n`);
   const tlsPort = await lastingPort();
-  const server = [
-    "--tls-port",
-    String(tlsPort),
-    "--tls-cert-file",
-    files.serverCert,
-    "--tls-key-file",
-    files.serverKey,
-  ];
   await using redis = await startRedis({
-    options: [...server, "--tls-ca-cert-file", files.ca, "--aclfile", aclFile],
+    options: [...tlsOptions(tlsPort, files), "--aclfile", aclFile],
     cliOptions: ["-a", "admin", "--no-auth-warning"],
   });
   const dsn = `rediss://bartender:s3cret@localhost:${tlsPort}/0`;
@@ -75,16 +72,8 @@ test("a server whose certificate nobody vouches for is not talked to, and the re
   using dir = tempDir();
   const files = makeCertificates(dir.path);
   const tlsPort = await lastingPort();
-  const server = [
-    "--tls-port",
-    String(tlsPort),
-    "--tls-cert-file",
-    files.serverCert,
-    "--tls-key-file",
-    files.serverKey,
-  ];
   await using redis = await startRedis({
-    options: [...server, "--tls-ca-cert-file", files.ca, "--tls-auth-clients", "no"],
+    options: [...tlsOptions(tlsPort, files), "--tls-auth-clients", "no"],
   });
   await using world = openRedisWorld(redis, { scheduler: { dsn: `rediss://localhost:${tlsPort}` } });
   await eventually("the fault", () => world.logger.lines.some(({ message }) => message.includes("cannot be reached")));

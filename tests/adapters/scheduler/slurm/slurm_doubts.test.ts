@@ -198,10 +198,12 @@ test("destinations of one cluster ask it one at a time", async () => {
   const { id, directory } = await submitRunning(world);
   const { options } = world;
   const surroundings = { ...options, ssh: sshPool(sshSurroundings()), dirac: idleDirac(), cgroups: undefined };
-  const destinations = [1, 2, 3].map(() =>
-    buildScheduler(
-      { scheduler: { ...options, type: "slurm", ssh: undefined }, fileSystem: { type: "local" } },
-      surroundings,
+  const destinations = await Promise.all(
+    [1, 2, 3].map(() =>
+      buildScheduler(
+        { scheduler: { ...options, type: "slurm", ssh: undefined }, fileSystem: { type: "local" } },
+        surroundings,
+      ),
     ),
   );
   const answers = await Promise.all(destinations.map((each) => each.statuses([id], signal)));

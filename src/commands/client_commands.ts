@@ -1,26 +1,27 @@
+import process from "node:process";
 import { type Command, InvalidArgumentError, Option } from "commander";
-import { type ApiClient, ApiError, apiAddress, apiClient } from "./cli/api_client.ts";
-import type { ClientIo } from "./cli/client_io.ts";
-import { runDownload, runJobs, runLogs } from "./cli/client_jobs.ts";
-import { EXIT } from "./cli/io.ts";
-import { runSubmit } from "./cli/submit.ts";
-import { PUBLIC_STATES } from "./core/job.ts";
+import { type ApiClient, ApiError, apiAddress, apiClient } from "../cli/api_client.ts";
+import type { ClientIo } from "../cli/client_io.ts";
+import { runDownload, runJobs, runLogs } from "../cli/client_jobs.ts";
+import { EXIT } from "../cli/io.ts";
+import { runSubmit } from "../cli/submit.ts";
+import { PUBLIC_STATES } from "../core/job.ts";
 
 interface AddressFlags {
   readonly url?: string;
   readonly tokenFile?: string;
 }
 
-/** Adds the commands that ask a daemon over its REST API. @param onDone told the exit status of the command */
-export function addClientCommands(program: Command, io: ClientIo, onDone: (status: number) => void): void {
+/** Adds the commands that ask a daemon over its REST API. */
+export function addClientCommands(program: Command, io: ClientIo): void {
   const withClient = async (flags: AddressFlags, run: (client: ApiClient) => Promise<number>): Promise<void> => {
     try {
       const onRetry = (reason: string): void => io.stderr(`bartender: ${reason}\n`);
-      onDone(await run(apiClient(await apiAddress(flags, io), { clock: io.clock, onRetry })));
+      process.exitCode = await run(apiClient(await apiAddress(flags, io), { clock: io.clock, onRetry }));
     } catch (error) {
       if (!(error instanceof ApiError)) throw error;
       io.stderr(`bartender: ${error.message}\n`);
-      onDone(EXIT.fault);
+      process.exitCode = EXIT.fault;
     }
   };
   const client = (name: string, description: string): Command => program.command(name).description(description);
