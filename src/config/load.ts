@@ -12,7 +12,7 @@ import { absolutePath } from "./paths.ts";
 import { pickerSetting } from "./picker_setting.ts";
 import { checkProxies } from "./proxy_files.ts";
 import { readValue } from "./read_value.ts";
-import { isTlsDsn } from "./redis_dsn.ts";
+import { tlsFault } from "./redis_dsn.ts";
 import { type Report, reportOn } from "./report.ts";
 import { retentionRules } from "./retention.ts";
 import {
@@ -203,9 +203,7 @@ function checkCombinations(found: Incomplete, report: Report): void {
     if (fault !== undefined) {
       report.fault(["destinations", name, "filesystem", "type"], fault);
     }
-    if (scheduler !== undefined && "tls" in scheduler && !isTlsDsn(scheduler.redis_dsn)) {
-      const message = "is for rediss:// only; with redis:// in redis_dsn nothing would be encrypted";
-      report.faultAtKey(["destinations", name, "scheduler", "tls"], message);
-    }
+    const tls = scheduler !== undefined && "tls" in scheduler ? tlsFault(scheduler) : undefined;
+    if (tls !== undefined) report.faultAtKey(["destinations", name, "scheduler", "tls"], tls);
   }
 }

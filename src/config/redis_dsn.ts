@@ -1,6 +1,12 @@
-/** True for an address of a server that is talked to by TLS. */
-export function isTlsDsn(dsn: string): boolean {
-  return /^rediss:/i.test(dsn);
+/** Says what is wrong with the certificates for an address; undefined when nothing is. */
+export function tlsFault(settings: {
+  readonly redis_dsn: string;
+  readonly tls?: { readonly cert?: string; readonly key?: string };
+}): string | undefined {
+  const { redis_dsn: dsn, tls } = settings;
+  if (tls === undefined) return undefined;
+  if (!/^rediss:/i.test(dsn)) return "is for rediss:// only; with redis:// in redis_dsn nothing would be encrypted";
+  return (tls.cert === undefined) === (tls.key === undefined) ? undefined : "cert and key belong together";
 }
 
 /**

@@ -412,6 +412,7 @@ describe("destinations", () => {
       "{type: arq, tls: {ca: /ca.pem}}",
       "28:tls: is for rediss:// only; with redis:// in redis_dsn nothing would be encrypted",
     ],
+    ["{type: arq, redis_dsn: 'rediss://h', tls: {cert: /own.pem}}", "53:tls: cert and key belong together"],
     ["{type: arq, queue: ''}", "35:queue: expected text, got nothing"],
     ["{type: arq, max_jobs: 0}", "38:max_jobs: expected a whole number greater than or equal to 1, got 0"],
     [

@@ -131,8 +131,9 @@ return 1`);
  *
  * An attempt that the server knows as not begun is one whose begin it has forgotten.
  *
- * @returns which life of the server this is; 1 when it knew of no lease; then the tags to be cancelled, those that are no longer the performer's,
- *   those that the server does not know, and those that are the performer's though it does not say so
+ * @returns which life of the server this is; 1 when it knew of no lease, else 0; then the tags to be cancelled, those that
+ *   are no longer the performer's, those that the server does not know, and those that are the performer's though it does
+ *   not say so
  */
 export const RENEW = redisScript(`
 ${EVEN_WHEN_FULL.set}
