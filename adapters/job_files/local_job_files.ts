@@ -1,9 +1,10 @@
 import { constants } from "node:fs";
-import { type FileHandle, lstat, mkdtemp, open, rename, rm, unlink } from "node:fs/promises";
+import { type FileHandle, lstat, open, rename, rm, unlink } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { JobDirectoryError, JobDirectoryTakenError, TransferError } from "../../src/core/errors.ts";
 import type { JobId } from "../../src/core/ids.ts";
 import { flushOpen } from "../../src/files/flush_to_disk.ts";
+import { makeUniqueDirectory } from "../../src/files/unique_directory.ts";
 import type { JobFiles, JobInputs } from "../../src/ports/job_files.ts";
 import { copyInput } from "./copy_input.ts";
 
@@ -44,7 +45,7 @@ export function localJobFiles(root: string, uploadDir: string): JobFiles & JobIn
     },
     hasInput: (id, input) => copyInput(directory(id), input, undefined),
     async copyInput(id, input) {
-      const to = await mkdtemp(join(uploadDir, "retry-"));
+      const to = makeUniqueDirectory(uploadDir, "retry-");
       let isCopied = false;
       try {
         isCopied = await copyInput(directory(id), input, to);

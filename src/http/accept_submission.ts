@@ -1,12 +1,12 @@
-import { mkdtempSync } from "node:fs";
 import { rm } from "node:fs/promises";
-import { basename, join } from "node:path";
+import { basename } from "node:path";
 import type { Application } from "../core/application.ts";
 import type { JobId } from "../core/ids.ts";
 import type { JsonObject } from "../core/json.ts";
 import { flushTree } from "../files/flush_to_disk.ts";
 import { InputDigest, sealedOn } from "../files/job_input.ts";
 import type { Turns } from "../files/turns.ts";
+import { makeUniqueDirectory } from "../files/unique_directory.ts";
 import type { SubmittedOnce } from "../ports/job_service.ts";
 import type { KeyedJob, SubmissionKey } from "../ports/job_store.ts";
 import type { ByteSource } from "./byte_source.ts";
@@ -62,7 +62,7 @@ export function submissionAcceptor(deps: Pick<EdgeDeps, "jobs" | "clock" | "logg
   /** Unpacks into a private directory that becomes the job's; when it does not, it is removed. */
   async function accept(submission: Submission): Promise<SubmittedOnce> {
     const { source, index, turns, once, submitter, application, parameters, name } = submission;
-    const directory = mkdtempSync(join(deps.jobs.uploadDir, "upload-"));
+    const directory = makeUniqueDirectory(deps.jobs.uploadDir, "upload-");
     let submitted: SubmittedOnce | undefined;
     try {
       const trace = requestFields();

@@ -7,6 +7,8 @@ import { edgeWorld, readmeZip, uploadForm } from "../support/edge_world.ts";
 import { fileForm, rawForm, type Submission, submit, UPLOAD_HEADER } from "../support/submission.ts";
 import { buildZip } from "../support/zip_builder.ts";
 
+/** The names of all uploads ever are known to the store, which takes one that comes again for the same job. */
+const UNIQUE_UPLOAD = /^upload-[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 const MISSING = '{"detail":[{"loc":["body","upload"],"msg":"field required","type":"value_error.missing"}]}';
 
 describe("a submission", () => {
@@ -20,7 +22,14 @@ describe("a submission", () => {
     const input = { digest: digest.toString(), sealedOnMs: expect.any(Number) };
     const origin = { trace: { requestId: "request-1" }, input, retryOf: null };
     expect(world.jobs.submitted).toEqual([
-      { name: "input.zip", application: "wc", submitter: "alice", parameters: {}, origin, upload: expect.any(String) },
+      {
+        name: "input.zip",
+        application: "wc",
+        submitter: "alice",
+        parameters: {},
+        origin,
+        upload: expect.stringMatching(UNIQUE_UPLOAD),
+      },
     ]);
     expect(world.leftovers()).toEqual(["1", "1/README.md"]);
     expect(readFileSync(join(world.jobs.jobRootDir, "1", "README.md"), "utf8")).toBe("one two three\n");
