@@ -202,6 +202,7 @@ async function worldOf(
       return life.nowMs() < untilMs;
     },
     startIsOver: (tag) => life.forgetStart(tag),
+    noteEnding: (tag) => life.noteEnding(tag),
     wasEndedForUs: (tag) => life.wasEnded(tag),
   };
 }

@@ -176,6 +176,7 @@ export function attemptActor(
       ending = wanted;
       if (isPreparing || end !== undefined) callOff();
       else if (isWaiting) ctx.startTimer("retry", 0, { type: "retry_due" });
+      if (wanted.type === "interrupted") world.noteEnding(tag);
       if (id !== undefined && end === undefined && !isKilling) kill(id);
     };
 

@@ -88,7 +88,8 @@ export function performerActor(world: PerformerWorld): ActorFactory<PerformerMes
       const end = (await runner.statuses([id], signal)).get(id);
       // Nobody wants to hear of it, unless the server has forgotten that it had begun, and would let it begin again.
       if (end?.type === "ended") {
-        await queue.ended(tag, status?.type === "running" ? { ...end, isInterrupted: true } : end, signal);
+        const isInterrupted = status?.type === "running" || (!end.outcome.isOk && world.wasEndedForUs(tag));
+        await queue.ended(tag, isInterrupted ? { ...end, isInterrupted } : end, signal);
       }
       await runner.forget?.(id);
       if (status?.type === "running") ctx.logger.info("A command of an earlier performer was ended", { tag });

@@ -33,6 +33,8 @@ export interface PerformerWorld {
   mayStart(tag: AttemptTag): boolean;
   /** Nothing of the attempt is here any more. */
   startIsOver(tag: AttemptTag): void;
-  /** True when the one who watches has ended the command of an attempt, as its time was over. */
+  /** To be noted before a command is ended through no fault of its own, for the next life. */
+  noteEnding(tag: AttemptTag): void;
+  /** True when that was noted of an attempt, by us or by the one who watches. */
   wasEndedForUs(tag: AttemptTag): boolean;
 }

@@ -41,6 +41,7 @@ export async function performerInTest(
     mayLiveFor: (ms) => void lives.push(ms),
     mayStart: () => true,
     startIsOver: () => undefined,
+    noteEnding: () => undefined,
     wasEndedForUs: () => false,
     ...given.changes,
   };

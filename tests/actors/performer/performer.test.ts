@@ -295,3 +295,26 @@ test("a command is not started while the lease is over, and not at all when it i
   const reason = "The command was not started, as the performer had heard nothing of Redis for too long";
   expect(queue.ends).toEqual([[attempt(2).tag, { type: "ended", outcome: { isOk: false, returnCode: null, reason } }]]);
 });
+
+test("what was ended through no fault of its own is known as such to the next life, also when the server has forgotten it", async () => {
+  const ended = new Set<string>();
+  const changes = {
+    runner: controlledScheduler(),
+    noteEnding: (tag: string) => void ended.add(tag),
+    wasEndedForUs: (tag: string) => ended.has(tag),
+  };
+  const own = attempt(1);
+  {
+    await using world = await setup({ changes: { ...changes } });
+    world.queue.waiting.push(own);
+    await world.clock.advance(LEASE_MS / 6);
+    changes.runner.start(idOf(own));
+    world.queue.fault = away;
+    await world.clock.advance(FENCE_MS);
+    changes.runner.end(idOf(own), { isOk: false, returnCode: -15, reason: null });
+    await settle();
+  }
+  await using world = await setup({ changes: { ...changes, records: async () => [own.tag] } });
+  const [[tag, end] = []] = world.queue.ends;
+  expect([tag, end?.isInterrupted]).toEqual([own.tag, true]);
+});
