@@ -81,7 +81,7 @@ describe.concurrent("an attempt whose end a performer has told", () => {
     expect(t.stateOf(own)).toBe("begun");
     expect(await t.renew([])).toMatchObject({ unclaimed: [own.tag] });
     expect(await t.performer.resume(signal)).toEqual([]);
-    expect(await t.statusOf(own)).toEqual(GOOD);
+    expect(await t.statusOf(own)).toMatchObject(GOOD);
   });
 });
 
