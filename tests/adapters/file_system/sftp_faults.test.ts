@@ -102,6 +102,9 @@ for (const [name, settings] of [
       fill(world.local);
       const upload = failed(world.upload());
       await eventually("the large file to be begun", () => existsSync(join(world.part, "large")));
+      // Several are under way at a time; a copy gets its time, an hour ago, when it is whole.
+      const isWhole = (n: number) => statSync(join(world.part, `a${n}`)).mtimeMs < Date.now() - 1_800_000;
+      await eventually("whole small files", () => Array.from({ length: 100 }, (_, n) => n).every(isWhole));
       world.server.killSessions();
       const fault = await upload;
       expect(fault).toBeInstanceOf(TransferError);
