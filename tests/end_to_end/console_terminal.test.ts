@@ -3,13 +3,14 @@ import { spawn } from "node:child_process";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { stripVTControlCharacters } from "node:util";
+import { builtProgram } from "../support/built_program.ts";
 import { runConsole } from "../support/console_process.ts";
 import { type DaemonProcess, startDaemon } from "../support/daemon_process.ts";
 import { eventually } from "../support/eventually.ts";
 
 setDefaultTimeout(60_000);
 
-const MAIN = resolve(import.meta.dir, "../../src/main.ts");
+const MAIN = builtProgram(resolve(import.meta.dir, "../../src/main.ts"));
 const CONFIG = `job_root_dir: jobs
 applications:
   wait: {command_template: "until [ -e go ]; do sleep 0.1; done"}

@@ -2,6 +2,7 @@ import { afterAll, expect, setDefaultTimeout, test } from "bun:test";
 import { execFile } from "node:child_process";
 import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
+import { builtProgram } from "../support/built_program.ts";
 import { privateHome } from "../support/private_home.ts";
 import { startSlurmCluster } from "../support/slurm_cluster.ts";
 import { freePort, sshAccount, sshServer, withOtherKeys } from "../support/ssh_server.ts";
@@ -9,7 +10,7 @@ import { tempDir } from "../support/temp_dir.ts";
 
 setDefaultTimeout(120_000);
 
-const BARTENDER = resolve(import.meta.dir, "../../bartender");
+const MAIN = builtProgram(resolve(import.meta.dir, "../../src/main.ts"));
 const cluster = await startSlurmCluster();
 const account = sshAccount();
 const server = await sshServer({ account, settings: [`SetEnv SLURM_CONF=${cluster.environment.SLURM_CONF}`] });
@@ -61,7 +62,8 @@ destinations:
   );
   const { status, stdout } = await new Promise<{ status: number; stdout: string }>((done) => {
     const env = { ...process.env, ...privateHome(dir.path) };
-    execFile(BARTENDER, ["check-config", "--probe"], { cwd: dir.path, env }, (error, out) => {
+    const args = ["--no-env-file", MAIN, "check-config", "--probe"];
+    execFile(process.execPath, args, { cwd: dir.path, env }, (error, out) => {
       done({ status: typeof error?.code === "number" ? error.code : 0, stdout: out });
     });
   });

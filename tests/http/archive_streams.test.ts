@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { randomFillSync } from "node:crypto";
-import { appendFileSync, mkdirSync, truncateSync, writeFileSync } from "node:fs";
+import { appendFileSync, linkSync, mkdirSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import yauzl from "yauzl";
 import { MAX_PARALLEL_ARCHIVES } from "../../src/http/routes_archive.ts";
@@ -152,9 +152,15 @@ describe("when something goes wrong", () => {
 describe("large archives", () => {
   test("of more than 65,535 files are in order and complete", async () => {
     await using files = await fileWorld({});
-    const count = 70_000;
+    const count = 65_540;
     mkdirSync(join(files.directory, "many"));
-    for (let n = 0; n < count; n++) writeFileSync(join(files.directory, "many", String(n).padStart(5, "0")), "");
+    const path = (n: number) => join(files.directory, "many", String(n).padStart(5, "0"));
+    // Further names of a file cost less than files; ext4 lets one have 65,000 of them.
+    const group = 1_000;
+    for (let n = 0; n < count; n++) {
+      if (n % group === 0) writeFileSync(path(n), "");
+      else linkSync(path(n - (n % group)), path(n));
+    }
     const { body } = await files.get("/archive");
     const paths = listed(body, ".zip");
     expect(paths.length).toBe(count + 1);
@@ -166,7 +172,7 @@ describe("large archives", () => {
 
   test("need no memory for what they hold", async () => {
     await using files = await fileWorld({});
-    plantNoise(files.directory, 30, 10_000_000);
+    plantNoise(files.directory, 20, 10_000_000);
     for (const format of [".tar", ".zip"]) {
       Bun.gc(true);
       const before = process.memoryUsage().rss;
@@ -176,7 +182,7 @@ describe("large archives", () => {
         bytes += piece.length;
         peak = Math.max(peak, process.memoryUsage.rss());
       }
-      expect(bytes).toBeGreaterThan(300_000_000);
+      expect(bytes).toBeGreaterThan(200_000_000);
       expect((peak - before) / 1e6).toBeLessThan(150);
     }
   }, 60_000);

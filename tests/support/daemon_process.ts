@@ -4,7 +4,9 @@ import { closeSync, mkdirSync, openSync, readFileSync, writeFileSync } from "nod
 import { join, resolve } from "node:path";
 import { zipSync } from "fflate";
 import { SignJWT } from "jose";
+import { builtProgram } from "./built_program.ts";
 import { endLeftovers } from "./end_leftovers.ts";
+import { pauseMs } from "./eventually.ts";
 import { privateHome } from "./private_home.ts";
 import { tempDir } from "./temp_dir.ts";
 
@@ -76,10 +78,18 @@ export interface DaemonProcess extends AsyncDisposable {
   restart(): Promise<void>;
 }
 
+let pair: { readonly publicKey: KeyObject; readonly privateKey: KeyObject } | undefined;
+
+/** The same for all daemons, as making them takes time. */
+function keys() {
+  pair ??= generateKeyPairSync("rsa", { modulusLength: 2048 });
+  return pair;
+}
+
 export async function startDaemon(options: DaemonProcessOptions): Promise<DaemonProcess> {
   const dir = tempDir();
   const directory = dir.path;
-  const { publicKey, privateKey } = generateKeyPairSync("rsa", { modulusLength: 2048 });
+  const { publicKey, privateKey } = keys();
   writeFileSync(join(directory, "config.yaml"), options.config);
   writeFileSync(join(directory, "public_key.pem"), publicKey.export({ type: "spki", format: "pem" }));
   for (const [name, text] of Object.entries(options.files ?? {})) writeFileSync(join(directory, name), text);
@@ -132,9 +142,11 @@ export async function startDaemon(options: DaemonProcessOptions): Promise<Daemon
     },
     job,
     async until(id, ...states) {
-      for (const deadline = Date.now() + PATIENCE_MS; Date.now() < deadline; await Bun.sleep(20)) {
+      const fromMs = performance.now();
+      for (let waitedMs = 0; waitedMs < PATIENCE_MS; waitedMs = performance.now() - fromMs) {
         const view = await job(id);
         if (states.includes(view.state)) return view;
+        await Bun.sleep(pauseMs(waitedMs));
       }
       throw new Error(
         `Job ${id} is ${(await job(id)).state} after ${PATIENCE_MS / 1000} s, not ${states.join(" or ")}`,
@@ -236,7 +248,12 @@ export function spawnDaemon(
     ...options.env,
   };
   const stdio = ["ignore", log, log] as const;
-  const command = [process.execPath, "--no-env-file", options.main ?? MAIN, ...(options.args ?? ["serve"])];
+  const command = [
+    process.execPath,
+    "--no-env-file",
+    builtProgram(options.main ?? MAIN),
+    ...(options.args ?? ["serve"]),
+  ];
   const [program = "", ...args] = [...(options.prefix ?? []), ...command];
   const child =
     options.runtime === "deno"

@@ -4,6 +4,11 @@ const LONGEST_PAUSE_MS = 100;
 /** Of the time that was waited already: many who wait must not keep each other from what they wait for. */
 const PAUSE_PART = 0.05;
 
+/** How long to wait for the next look after so long in vain. */
+export function pauseMs(waitedMs: number): number {
+  return Math.min(LONGEST_PAUSE_MS, LOOK_AGAIN_MS + PAUSE_PART * waitedMs);
+}
+
 /**
  * Waits for something that other processes bring about. Looks at once, soon again, and then less and less often.
  *
@@ -25,7 +30,6 @@ export async function eventually<T>(
     if (performance.now() > untilMs) {
       throw new Error(`Waited in vain for ${what}, ${withinMs} ms`);
     }
-    const pauseMs = Math.min(LONGEST_PAUSE_MS, LOOK_AGAIN_MS + PAUSE_PART * (performance.now() - fromMs));
-    await new Promise((resolve) => setTimeout(resolve, pauseMs));
+    await new Promise((resolve) => setTimeout(resolve, pauseMs(performance.now() - fromMs)));
   }
 }

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { type TempDir, tempDir } from "./temp_dir.ts";
 
 /** What a copy needs to run; what it does not change is linked. */
-const COPIED = ["actors", "adapters", "src", "tests/support", "tests/end_to_end/kill_matrix"];
+const COPIED = ["actors", "adapters", "src", "tests/support"];
 const LINKED = ["node_modules", "package.json", "tsconfig.json", "bunfig.toml"];
 const PROJECT = join(import.meta.dir, "../..");
 
@@ -47,13 +47,14 @@ export function mutatedCopy(changes: readonly Change[], paths: readonly string[]
   return dir;
 }
 
-function mutate(directory: string, { file, from, to }: Change): void {
-  const path = join(directory, file);
-  const source = readFileSync(path, "utf8");
+function mutate(directory: string, change: Change): void {
+  const path = join(directory, change.file);
+  writeFileSync(path, changed(readFileSync(path, "utf8"), change));
+}
+
+/** A source with the fault. */
+export function changed(source: string, { file, from, to }: Change): string {
   const places = source.split(from).length - 1;
   if (places !== 1) throw new Error(`${file}: the text to be replaced was found ${places} times:\n${from}`);
-  writeFileSync(
-    path,
-    source.replace(from, () => to),
-  );
+  return source.replace(from, () => to);
 }

@@ -8,6 +8,7 @@ import { processTable } from "../../adapters/scheduler/process_table.ts";
 import { type RedisSchedulerOptions, redisScheduler } from "../../adapters/scheduler/redis/redis_scheduler.ts";
 import type { Scheduler } from "../../src/ports/scheduler.ts";
 import type { SchedulerWorld } from "../conformance/scheduler_world.ts";
+import { builtProgram } from "./built_program.ts";
 import { eventually } from "./eventually.ts";
 import { jobDirectories } from "./job_directories.ts";
 import { recordingLogger } from "./recording_logger.ts";
@@ -138,7 +139,7 @@ async function launch(
   logFile: string,
 ): Promise<PerformerProcess> {
   const out = openSync(logFile, "w");
-  const [program = "", ...args] = [...prefix, process.execPath, "--no-env-file", PERFORMER, ...options];
+  const [program = "", ...args] = [...prefix, process.execPath, "--no-env-file", builtProgram(PERFORMER), ...options];
   const child = spawn(program, args, { env: { PATH: process.env.PATH ?? "" }, stdio: ["ignore", out, out] });
   closeSync(out);
   const log = (): string => readFileSync(logFile, "utf8");

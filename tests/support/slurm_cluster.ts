@@ -103,12 +103,12 @@ export async function startSlurmCluster(options: SlurmClusterOptions = {}): Prom
   const isReady = (): boolean => {
     try {
       // A controller that was killed may meet jobs on a node that it has just forgotten, and drains the node.
-      for (const name of Object.keys(NODES)) {
-        if (/drain|drng/.test(command("sinfo", "-h", "-n", name, "-o", "%t"))) {
-          command("scontrol", "update", `NodeName=${name}`, "State=RESUME");
-        }
-      }
-      return !/down|unk|\*/.test(command("sinfo", "-h", "-o", "%t")) && command("sinfo", "-h", "-o", "%t") !== "";
+      const states = (): string => command("sinfo", "-h", "-N", "-o", "%N %t");
+      const before = states();
+      const drained = [...before.matchAll(/^(\S+) (?:drain|drng)/gm)].map(([, name]) => name);
+      for (const name of drained) command("scontrol", "update", `NodeName=${name}`, "State=RESUME");
+      const now = drained.length === 0 ? before : states();
+      return now !== "" && !/down|unk|\*/.test(now);
     } catch {
       return false;
     }

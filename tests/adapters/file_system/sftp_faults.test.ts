@@ -66,13 +66,14 @@ for (const [name, settings] of [
       fill(world.local);
       const upload = rejectionOf(world.upload());
       await eventually("the large file to be begun", () => existsSync(join(world.part, "large")));
+      // Several are under way at a time; a copy gets its time, an hour ago, when it is whole.
+      const isWhole = (name: string): boolean => statSync(join(world.part, name)).mtimeMs < Date.now() - 1_800_000;
+      await eventually("whole small files", () => Array.from({ length: 100 }, (_, n) => `a${n}`).every(isWhole));
       world.server.killSessions();
       const fault = await upload;
       expect(fault).toBeInstanceOf(TransferError);
       expect(fault).toMatchObject({ retryable: true });
       expect(existsSync(world.remote)).toBe(false);
-      // Those that were under way had not got their time yet, which is an hour before that of the original.
-      const isWhole = (name: string): boolean => Date.now() - statSync(join(world.part, name)).mtimeMs > 1_800_000;
       const whole = [...identities(world.part)].filter(([name]) => isWhole(name));
       await untilDone("the upload", world.upload);
       const after = identities(world.remote);

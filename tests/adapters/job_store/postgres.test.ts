@@ -1,5 +1,5 @@
 import { afterAll, beforeAll } from "bun:test";
-import { openJobStore, openStores } from "../../../adapters/job_store/build.ts";
+import { openStores } from "../../../adapters/job_store/build.ts";
 import { adminStoreSuite } from "../../conformance/admin_store_suite.ts";
 import { jobStoreSuite } from "../../conformance/job_store_suite.ts";
 import { type PostgresServer, startPostgres } from "../../support/postgres_server.ts";
@@ -11,16 +11,23 @@ beforeAll(async () => {
 });
 afterAll(() => server[Symbol.asyncDispose]());
 
-jobStoreSuite("PostgreSQL", async () => {
-  const store = await openJobStore(
-    { kind: "postgres", url: await server.createDatabase() },
-    { logger: recordingLogger() },
-  );
-  return { store, [Symbol.asyncDispose]: () => store.close() };
-});
+let schemas = 0;
 
-adminStoreSuite("PostgreSQL", async () => {
-  const database = { kind: "postgres", url: await server.createDatabase() } as const;
-  const opened = await openStores(database, { logger: recordingLogger() });
-  return { ...opened, [Symbol.asyncDispose]: () => opened.store.close() };
-});
+/** In a schema of its own, which takes a fraction of the time of a database. */
+async function open() {
+  const schema = `test_${++schemas}`;
+  const base = server.url("postgres");
+  await server.sql(base, `create schema ${schema}`);
+  const url = server.url("postgres", `?search_path=${schema}`);
+  const opened = await openStores({ kind: "postgres", url }, { logger: recordingLogger() });
+  return {
+    ...opened,
+    async [Symbol.asyncDispose]() {
+      await opened.store.close();
+      await server.sql(base, "set client_min_messages to warning", `drop schema ${schema} cascade`);
+    },
+  };
+}
+
+jobStoreSuite("PostgreSQL", open);
+adminStoreSuite("PostgreSQL", open);

@@ -48,7 +48,7 @@ const special: readonly Cell[] = [
   ...["after:save:submitting", "after:save:running"].map((point) => ({
     ...{ name: `${point} with full slots`, faults: [`kill ${point}`], stories: GATED_STORIES },
   })),
-  { name: "before:cancel of a promise", faults: ["kill before:cancel"], stories: [CANCEL_STORY] },
+  { name: "before:cancel of a promise", faults: ["hang before:cancel"], stories: [CANCEL_STORY] },
   {
     name: "before:save:finished of a command that has ended",
     faults: ["kill before:save:finished"],
@@ -65,6 +65,14 @@ export const SCHEDULER_CELLS: readonly Cell[] = [
 ];
 export const COPY_CELLS: readonly Cell[] = COPY_CALLS.flatMap(killedAt);
 
+/**
+ * Of some cells those in which the database matters. What it has when the daemon dies between two calls of the store is the
+ * same whichever other call was under way.
+ */
+export function storeCellsOf(cells: readonly Cell[]): readonly Cell[] {
+  return cells.filter(({ faults }) => faults.some((fault) => /:(insert|save:\w+|remove-row)$/.test(fault)));
+}
+
 /** How long a daemon may take to come to its fault point. */
 const REACHED_WITHIN_MS = 60_000;
 
@@ -76,6 +84,8 @@ const GATE_OPENS_MS = 2_000;
 
 /** How long what died with the daemon may take to be cleaned up. */
 const CLEAN_WITHIN_MS = 15_000;
+/** Between two looks at all files, rows and processes. */
+const LOOK_AGAIN_MS = 100;
 
 /**
  * Lets users live their stories while the daemon dies at the fault points of a cell.
@@ -125,7 +135,7 @@ export async function verdict(
 ): Promise<readonly string[]> {
   const broken = (await Promise.all(accounts.map((account) => brokenPromises(world, account)))).flat();
   let left: readonly string[] = [];
-  for (const deadline = Date.now() + CLEAN_WITHIN_MS; Date.now() < deadline; await Bun.sleep(20)) {
+  for (const deadline = Date.now() + CLEAN_WITHIN_MS; Date.now() < deadline; await Bun.sleep(LOOK_AGAIN_MS)) {
     left = await leftovers(world, known);
     if (left.length === 0) break;
   }

@@ -2,8 +2,11 @@ import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node
 import { join, resolve } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import type { FileSystemConfig } from "../../../src/config/config.ts";
+import { mutatedProgram } from "../../support/built_program.ts";
 import { type DaemonProcess, startDaemon, zipFile } from "../../support/daemon_process.ts";
+import { pauseMs } from "../../support/eventually.ts";
 import { CLOCK_FILE, COPIES_FILE, FAULT_FILE, REACHED_FILE } from "../../support/fault_points.ts";
+import type { Change } from "../../support/mutated_copy.ts";
 import type { PostgresServer } from "../../support/postgres_server.ts";
 import { tempDir } from "../../support/temp_dir.ts";
 import { type LedgerLine, readLedger } from "./ledger.ts";
@@ -28,6 +31,8 @@ export interface FaultWorldOptions {
   readonly maxRuntimeS?: number;
   /** A file system to copy to. */
   readonly copies?: Extract<FileSystemConfig, { type: "sftp" }>;
+  /** Faults that somebody could make, in the sources of the daemon. */
+  readonly mutation?: readonly Change[];
 }
 
 /** An answer to a request that was repeated until there was one. */
@@ -72,9 +77,10 @@ export async function faultWorld(options: FaultWorldOptions): Promise<FaultWorld
   if (options.copies !== undefined) writeFileSync(join(faults, COPIES_FILE), JSON.stringify(options.copies));
   const { database } = options;
   const databaseUrl = database === "sqlite" ? undefined : await database.createDatabase();
+  const { mutation } = options;
   const daemon = await startDaemon({
     config: configText(dir.path, options),
-    main: FAULT_MAIN,
+    main: mutation === undefined ? FAULT_MAIN : await mutatedProgram(FAULT_MAIN, mutation),
     patienceMs: PATIENCE_MS,
     env: { FAULTS: faults, ...(databaseUrl === undefined ? {} : { BARTENDER_DB_URL: databaseUrl }) },
   });
@@ -90,7 +96,9 @@ export async function faultWorld(options: FaultWorldOptions): Promise<FaultWorld
     // A kept connection to a dead daemon would be tried again behind our back.
     headers.set("connection", "close");
     let isRepeated = false;
-    for (const deadline = Date.now() + PATIENCE_MS; Date.now() < deadline; await Bun.sleep(25)) {
+    const fromMs = performance.now();
+    for (let waitedMs = 0; waitedMs < PATIENCE_MS; waitedMs = performance.now() - fromMs) {
+      if (waitedMs > 0) await Bun.sleep(pauseMs(waitedMs));
       try {
         const response = await daemon.call(method, path, { ...init, headers });
         const text = await response.text();
