@@ -9,6 +9,7 @@ import type { ProxyEntry } from "./dirac_schema.ts";
 import { checkedSeconds } from "./duration.ts";
 import { absolutePath } from "./paths.ts";
 import { jumpConfig, NO_JUMP, parseJump } from "./proxy_jump.ts";
+import { plainDsn } from "./redis_dsn.ts";
 import type { SshConfigEntry } from "./ssh_schema.ts";
 
 /** How often a scheduler is asked when nothing changes. */
@@ -61,7 +62,7 @@ function schedulerConfig(entry: DestinationEntry["scheduler"], workingDirectory:
     case "redis":
       return {
         type: "arq",
-        redisDsn: entry.redis_dsn,
+        redisDsn: plainDsn(entry.redis_dsn).dsn,
         queue: entry.queue,
         maxJobs: entry.max_jobs,
         jobTimeoutS: checkedSeconds(entry.job_timeout),

@@ -12,7 +12,7 @@ import { absolutePath } from "./paths.ts";
 import { pickerSetting } from "./picker_setting.ts";
 import { checkProxies } from "./proxy_files.ts";
 import { readValue } from "./read_value.ts";
-import { tlsFault } from "./redis_dsn.ts";
+import { plainDsn, tlsFault } from "./redis_dsn.ts";
 import { type Report, reportOn } from "./report.ts";
 import { retentionRules } from "./retention.ts";
 import {
@@ -203,7 +203,11 @@ function checkCombinations(found: Incomplete, report: Report): void {
     if (fault !== undefined) {
       report.fault(["destinations", name, "filesystem", "type"], fault);
     }
-    const tls = scheduler !== undefined && "tls" in scheduler ? tlsFault(scheduler) : undefined;
+    if (scheduler?.type !== "arq" && scheduler?.type !== "redis") continue;
+    const tls = tlsFault(scheduler);
     if (tls !== undefined) report.faultAtKey(["destinations", name, "scheduler", "tls"], tls);
+    for (const ignored of plainDsn(scheduler.redis_dsn).ignored) {
+      report.warn(["destinations", name, "scheduler", "redis_dsn"], `the parameter ${ignored} is ignored`);
+    }
   }
 }

@@ -30,7 +30,24 @@ export function redisDsnFault(value: string): string | undefined {
   if (!/^\/?\d*$/.test(url.pathname)) {
     return "expected the number of a database after the host, e.g. redis://localhost:6379/0";
   }
-  return /[?#]/.test(rest)
-    ? "expected nothing after the number of the database, e.g. redis://localhost:6379/0"
-    : undefined;
+  return /^\d*$/.test(url.searchParams.get("db") ?? "")
+    ? undefined
+    : "expected the number of a database for db, e.g. redis://localhost:6379/0 or redis://localhost:6379?db=0";
+}
+
+/** An address as clients of Redis understand it. */
+export interface PlainDsn {
+  /** Its database, if any, stands after the host. */
+  readonly dsn: string;
+  /** Names of parameters without a meaning. */
+  readonly ignored: readonly string[];
+}
+
+/** Reads an address without fault as the Python Bartender does: `?db=` counts more than what stands after the host. */
+export function plainDsn(value: string): PlainDsn {
+  const [, address = value, query = ""] = /^([^?#]*)(?:\?([^#]*))?/.exec(value) ?? [];
+  const parameters = new URLSearchParams(query);
+  const database = parameters.get("db") ?? "";
+  const dsn = database === "" ? address : address.replace(/^([^/]*\/\/[^/]*).*$/, `$1/${database}`);
+  return { dsn, ignored: [...new Set(parameters.keys())].filter((name) => name !== "db") };
 }

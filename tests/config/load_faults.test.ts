@@ -405,8 +405,8 @@ describe("destinations", () => {
     ],
     ["{type: arq, redis_dsn: localhost}", "39:redis_dsn: expected an address such as redis://localhost:6379"],
     [
-      "{type: arq, redis_dsn: 'redis://h?db=3'}",
-      "39:redis_dsn: expected nothing after the number of the database, e.g. redis://localhost:6379/0",
+      "{type: arq, redis_dsn: 'redis://h?db=x'}",
+      "39:redis_dsn: expected the number of a database for db, e.g. redis://localhost:6379/0 or redis://localhost:6379?db=0",
     ],
     [
       "{type: arq, tls: {ca: /ca.pem}}",

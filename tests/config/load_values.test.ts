@@ -580,6 +580,13 @@ describe("warnings", () => {
       "{{ s }} reaches the shell without |q (line 1, column 33 of the template)",
     ]);
   });
+
+  test("a parameter in redis_dsn without a meaning is named, but not its value", async () => {
+    const scheduler = "{type: arq, redis_dsn: 'redis://h?timeout=secret&db=3'}";
+    const { warnings } = await loadText(withDestination(scheduler));
+    expect(warnings.map(({ message }) => message)).toEqual(["the parameter timeout is ignored"]);
+    expect((await destinationOf(scheduler)).scheduler).toMatchObject({ redisDsn: "redis://h/3" });
+  });
 });
 
 test("config-example.yaml loads without warnings", async () => {
