@@ -1,11 +1,12 @@
 import { describe, expect, test } from "bun:test";
-import { existsSync, mkdirSync, readdirSync, writeFileSync } from "node:fs";
+import { chmodSync, existsSync, mkdirSync, readdirSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { type ConfigProbe, runCheckConfig } from "../../src/cli/check_config.ts";
 import { readEnvironment } from "../../src/config/environment.ts";
 import { configJsonSchemaText } from "../../src/config/json_schema.ts";
 import { capturedIo } from "../support/captured_io.ts";
 import { tempDir } from "../support/temp_dir.ts";
+import { unprivileged } from "../support/unprivileged.ts";
 
 const GOOD = "applications: {wc: {command_template: wc README.md}}\n";
 
@@ -54,6 +55,21 @@ describe("check-config", () => {
       stderr: "",
     });
     expect(existsSync("jobs")).toBe(false);
+  });
+
+  test("warns of a secret that only the daemon may read, and checks all else", async () => {
+    using dir = tempDir();
+    const config = `${GOOD}destinations: {far: {scheduler: {type: arq, password_file: secret}, filesystem: {type: local}}}\n`;
+    writeFileSync(join(dir.path, "config.yaml"), config, { mode: 0o644 });
+    writeFileSync(join(dir.path, "secret"), "sesame");
+    chmodSync(join(dir.path, "secret"), process.geteuid?.() === 0 ? 0o600 : 0);
+    const read = readEnvironment({}, dir.path);
+    if (!read.isValid) throw new Error(read.faults.join());
+    const { io, written } = capturedIo(dir.path);
+    const options = { config: undefined, schema: false, environment: read.environment, probe: undefined };
+    const status = await unprivileged(dir.path, () => runCheckConfig(options, io));
+    expect(status).toBe(0);
+    expect(written().stderr).toMatch(/^config\.yaml:2:\d+: warning: .*password_file: .*secret/);
   });
 
   test("tells all faults on stderr, one line each, with status 1", async () => {
