@@ -37,8 +37,8 @@ const unansweredSubmissions: readonly Cell[] = [
   name: `${hung} ${killed}`,
   faults: [`hang ${hung}`, `kill ${killed}`],
   stories: [
-    { user: "alice", work: "endless", code: 0, wish: "cancel", when: "submitting" },
-    { user: "bob", work: "endless", code: 0, wish: "delete", when: "submitting" },
+    { user: "alice", work: "endless", code: 0, wish: "cancel", when: "hung" },
+    { user: "bob", work: "endless", code: 0, wish: "delete", when: "hung" },
   ],
 }));
 
@@ -96,9 +96,16 @@ const LOOK_AGAIN_MS = 100;
  */
 export async function runCell(world: FaultWorld, cell: Cell, known: Account[] = []): Promise<readonly string[]> {
   const accounts: Account[] = [];
+  let hasHung = false;
+  const isHung = (): boolean => {
+    hasHung ||= world.hasReached(cell.faults[0] ?? "");
+    return hasHung;
+  };
   const stories = (): Promise<unknown> =>
     Promise.all(
-      cell.stories.map((story, index) => live(world, story, `${cell.name.replaceAll(" ", "+")}/${index}`, accounts)),
+      cell.stories.map((story, index) =>
+        live(world, story, `${cell.name.replaceAll(" ", "+")}/${index}`, accounts, isHung),
+      ),
     );
   let lived: Promise<unknown> | undefined;
   for (const [index, fault] of cell.faults.entries()) {
@@ -112,6 +119,7 @@ export async function runCell(world: FaultWorld, cell: Cell, known: Account[] = 
     });
     if (fault.startsWith("hang ")) await Promise.race([killWhenPromised(world, accounts, fault), isOver]);
     else if (isUp) await Promise.race([reached(world, fault), isOver]);
+    hasHung = true;
     isOver.catch(() => {});
   }
   world.arm(undefined);

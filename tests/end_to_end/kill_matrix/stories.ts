@@ -20,8 +20,8 @@ export interface Story {
   /** Exit status. */
   readonly code: number;
   readonly wish: "wait" | "cancel" | "delete";
-  /** When that is done; a wait is for the end in any case. */
-  readonly when: "at once" | "submitting" | "started" | "ended";
+  /** When that is done; a wait is for the end in any case. `hung`: when the daemon does not get on with submissions. */
+  readonly when: "at once" | "hung" | "started" | "ended";
 }
 
 /** One of each kind, of two users, so that both have jobs that wait for a slot. */
@@ -51,14 +51,21 @@ const LOOK_AGAIN_MS = 50;
  *
  * @param key makes one job of all submissions with it
  * @param accounts where the account is kept from the moment the job is known
+ * @param isHung true once the daemon does not get on
  * @throws when the job does not get on
  */
-export async function live(world: FaultWorld, story: Story, key: string, accounts: Account[]): Promise<void> {
+export async function live(
+  world: FaultWorld,
+  story: Story,
+  key: string,
+  accounts: Account[],
+  isHung: () => boolean = () => true,
+): Promise<void> {
   const { user, work, code } = story;
   const id = await world.submit(user, key, work, code);
   const account: Account = { user, id, code, seen: [], promised: undefined };
   accounts.push(account);
-  if (story.when === "submitting") await isSubmitting(world, account);
+  if (story.when === "hung") await hangs(world, account, isHung);
   if (story.when === "started") await hasStarted(world, account);
   if (story.when === "ended") await hasEnded(world, account);
   if (story.wish === "cancel") await cancel(world, account);
@@ -87,8 +94,10 @@ async function remove(world: FaultWorld, account: Account): Promise<void> {
   }
 }
 
-async function isSubmitting(world: FaultWorld, { id, user }: Account): Promise<void> {
-  await eventually(`the submission of job ${id}`, async () => {
+/** Before that, a wish would call the submission off, and nothing would hang. */
+async function hangs(world: FaultWorld, { id, user }: Account, isHung: () => boolean): Promise<void> {
+  await eventually(`the submission of job ${id} to hang`, async () => {
+    if (!isHung()) return false;
     const { body } = await world.ask(user, "GET", `/api/job/${id}/history`);
     return (body as readonly { readonly phase: string }[]).some(({ phase }) => phase === "submitting");
   });
