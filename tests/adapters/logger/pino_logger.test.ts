@@ -47,6 +47,7 @@ describe("the level", () => {
     logger.setLevel(level);
     expect(logger.level()).toBe(level);
     for (const log of [logger, child]) {
+      expect(log.isDebugging()).toBe((expected as readonly string[]).includes("d"));
       log.debug("d");
       log.info("i");
       log.warn("w");
