@@ -91,28 +91,38 @@ export function attemptWatcher(options: WatcherOptions): AttemptWatcher {
   let isClosed = false;
   const children = lostChildren<Attempt>(
     clock,
-    ({ tag, pid, ending }) => ending === undefined && isGone(pid, tag),
+    (attempt) => attempt.ending === undefined && isGone(attempt),
     (attempt) => {
       logger.warn("The runtime has not told the end of a command", { tag: attempt.tag, pid: attempt.pid });
-      reconsider(attempt, false);
+      look(attempt, () => reconsider(attempt, false));
     },
   );
 
-  function isGone(pid: number, tag: string): boolean {
+  /** @returns undefined when the look failed, from which nothing follows; it has to be repeated */
+  function look<T>({ tag, pid }: Attempt, run: () => T): T | undefined {
     try {
-      return table.read(pid) === undefined || !table.isMarked(pid, tag);
+      return run();
     } catch (error) {
       logger.warn("Could not look after a process", { tag, pid, reason: messageOf(error) });
-      return false;
+      return undefined;
     }
+  }
+
+  function isGone(attempt: Attempt): boolean {
+    const { pid, tag } = attempt;
+    return look(attempt, () => table.read(pid) === undefined || !table.isMarked(pid, tag)) ?? false;
   }
 
   function add(found: Omit<Attempt, "exitSignal" | "ending" | "stopDeadline">, ageMs: number): Attempt {
     const added: Attempt = { ...found, exitSignal: undefined, ending: undefined, stopDeadline: () => {} };
+    const earlier = attempts.get(added.tag);
+    if (earlier !== undefined) {
+      remove(earlier);
+    }
     attempts.set(added.tag, added);
     if (timeoutS !== undefined) {
       added.stopDeadline = afterLong(clock, timeoutS * 1000 - ageMs, () => {
-        if (table.read(added.pid) !== undefined) {
+        if (!isGone(added)) {
           endInBackground(added, `Timed out after ${timeoutS} s`);
         }
       });
@@ -136,9 +146,9 @@ export function attemptWatcher(options: WatcherOptions): AttemptWatcher {
       return;
     }
     if (end.type === "lost") {
-      children.leave(attempt);
-      attempt.isChild = false;
       attempt.startTicks = table.read(attempt.pid)?.startTicks ?? NOT_THERE;
+      attempt.isChild = false;
+      children.leave(attempt);
       poll();
       return;
     }
@@ -157,15 +167,15 @@ export function attemptWatcher(options: WatcherOptions): AttemptWatcher {
   }
 
   /**
-   * The script is gone: its record says how the command ended, or that another script runs the attempt.
+   * The script is gone: its record says how the command ended, or that another script runs the attempt. Until that is
+   * known it is watched as before.
    *
    * @param isPidOurs false when its number may have been given to a stranger meanwhile
    */
   function reconsider(attempt: Attempt, isPidOurs = true): void {
-    remove(attempt);
     const status = inspect(attempt.tag, isPidOurs ? attempt.pid : undefined) ?? neverBegan(attempt);
     if (status.type === "ended") {
-      options.onEnded(attempt.tag, status);
+      conclude(attempt, status);
     }
   }
 
@@ -216,7 +226,7 @@ export function attemptWatcher(options: WatcherOptions): AttemptWatcher {
     stopPoll ??= clock.after(POLL_MS, () => {
       stopPoll = undefined;
       for (const attempt of [...attempts.values()]) {
-        noticeEnd(attempt);
+        look(attempt, () => noticeEnd(attempt));
       }
       if ([...attempts.values()].some(isAdopted)) {
         poll();
@@ -296,7 +306,7 @@ export function attemptWatcher(options: WatcherOptions): AttemptWatcher {
     isWatched: (tag) => attempts.has(tag),
     watch(tag, directory, child) {
       const attempt = add({ ...USUAL, tag, pid: child.pid, directory, isChild: true }, 0);
-      void child.ended.then((end) => onEnd(attempt, end));
+      void child.ended.then((end) => look(attempt, () => onEnd(attempt, end)));
       children.watch(attempt);
     },
     inspect(tag) {

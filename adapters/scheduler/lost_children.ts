@@ -14,7 +14,7 @@ export interface LostChildren<T> {
 
 /**
  * @param isGone true for a child that does not live any more
- * @param onLost told once of a child that was gone at two looks, 10 s apart
+ * @param onLost told of a child that was gone at two looks, 10 s apart, and again at each look until it is left
  */
 export function lostChildren<T>(
   clock: Clock,
@@ -31,7 +31,6 @@ export function lostChildren<T>(
       const isGoneNow = isGone(child);
       watched.set(child, isGoneNow);
       if (wasGone && isGoneNow) {
-        leave(child);
         onLost(child);
       }
     }
