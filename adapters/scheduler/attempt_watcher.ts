@@ -71,6 +71,8 @@ interface Attempt {
 
 /** Processes of an earlier daemon do not tell when they end. */
 const POLL_MS = 500;
+/** What could not be ended, e.g. as /proc could not be read, is ended again after this time. */
+const END_AGAIN_MS = 5000;
 /** The start of no process. */
 const NOT_THERE = -1;
 /** What is so of most attempts. */
@@ -250,8 +252,9 @@ export function attemptWatcher(options: WatcherOptions): AttemptWatcher {
 
   function endInBackground(attempt: Attempt, reason?: string): void {
     beginEnding(attempt, reason).catch((error: unknown) => {
-      if (!isClosed) {
+      if (attempts.get(attempt.tag) === attempt) {
         logger.error("Could not end a command", { tag: attempt.tag, reason: messageOf(error) });
+        attempt.stopDeadline = clock.after(END_AGAIN_MS, () => endInBackground(attempt, reason));
       }
     });
   }

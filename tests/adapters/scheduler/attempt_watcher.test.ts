@@ -90,7 +90,7 @@ test.each([
   expect(world.ends).toMatchObject([ENDED]);
 });
 
-test.each(["read"] as const)("a command that ran too long is ended later when %s() fails", async (name) => {
+test.each(["read", "living"] as const)("a command that ran too long is ended later when %s() fails", async (name) => {
   using world = setup(60);
   world.watchChild(new Promise(() => {}));
   world.failing = name;
