@@ -1,6 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { readdirSync, readFileSync } from "node:fs";
 import { dirname, join, relative, resolve } from "node:path";
+import { THREADS } from "./support/built_program.ts";
 
 const root = resolve(import.meta.dir, "..");
 
@@ -146,6 +147,16 @@ describe("the architecture", () => {
     for (const path of loaded) for (const next of byPath.get(path)?.loads ?? []) loaded.add(next);
     const libraries = [...loaded].filter((specifier) => !/^node:|\.(ts|json)$/.test(specifier));
     expect(libraries).toEqual(["commander"]);
+  });
+
+  test("has every thread in the list of those that are put into the executable", () => {
+    const found = sources
+      .filter(({ text }) => text.includes('import { Worker } from "node:worker_threads"'))
+      .map(({ path, text }) => {
+        const name = /new URL\("(\.[^"]+)", import\.meta\.url\)/.exec(text)?.[1] ?? `what ${path} starts`;
+        return join(dirname(path), name);
+      });
+    expect(found.toSorted()).toEqual(THREADS);
   });
 
   test("keeps clock, chance and environment out of core, actors and edges", () => {

@@ -7,12 +7,10 @@ import { type TempDir, tempDir } from "./temp_dir.ts";
 
 const ROOT = resolve(import.meta.dir, "../..");
 
+/** What the threads of programs run; paths below the project. */
+export const THREADS = readFileSync(join(ROOT, "packaging/threads"), "utf8").trim().split("\n");
 /** What programs start by name beside themselves: their threads, and the guard of performers. */
-const BESIDE = [
-  "adapters/job_store/writer_thread_main.ts",
-  "adapters/scheduler/spawner_main.ts",
-  "src/performer_guard.ts",
-].map((path) => join(ROOT, path));
+const BESIDE = [...THREADS, "src/performer_guard.ts"].map((path) => join(ROOT, path));
 
 let place: TempDir | undefined;
 const built = new Map<string, string>();
