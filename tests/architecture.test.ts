@@ -100,6 +100,14 @@ function codeOf(source: Source): string {
     .replace(/"(?:[^"\\\n]|\\.)*"/g, '""');
 }
 
+/** What is loaded with a module, in turn. */
+function librariesOf(path: string): readonly string[] {
+  const byPath = new Map(sources.map((source) => [source.path, source]));
+  const loaded = new Set([path]);
+  for (const one of loaded) for (const next of byPath.get(one)?.loads ?? []) loaded.add(next);
+  return [...loaded].filter((specifier) => !/^node:|\.(ts|json)$/.test(specifier));
+}
+
 describe("the architecture", () => {
   test("is read from real files", () => {
     expect(sources.length).toBeGreaterThan(20);
@@ -142,11 +150,14 @@ describe("the architecture", () => {
   });
 
   test("begins every command without any library but that of the command line", () => {
-    const byPath = new Map(sources.map((source) => [source.path, source]));
-    const loaded = new Set(["src/main.ts"]);
-    for (const path of loaded) for (const next of byPath.get(path)?.loads ?? []) loaded.add(next);
-    const libraries = [...loaded].filter((specifier) => !/^node:|\.(ts|json)$/.test(specifier));
-    expect(libraries).toEqual(["commander"]);
+    expect(librariesOf("src/main.ts")).toEqual(["commander"]);
+  });
+
+  test("loads the libraries of SSH and Redis only for destinations that use them", () => {
+    const libraries = librariesOf("src/daemon.ts");
+    expect(libraries).toContain("hono");
+    for (const library of ["ssh2", "bullmq", "redis"]) expect(libraries).not.toContain(library);
+    expect(librariesOf("src/performer.ts")).not.toContain("ssh2");
   });
 
   test("has every thread in the list of those that are put into the executable", () => {

@@ -5,7 +5,7 @@ import type { Clock } from "../../src/ports/clock.ts";
 import type { Logger } from "../../src/ports/logger.ts";
 import { abortable } from "./abortable.ts";
 import { ChannelSlots, type ChannelUse } from "./channel_slots.ts";
-import { connect, DEFAULT_LINK_TIMES, type Link, type LinkTimes } from "./connect.ts";
+import type { Link, LinkTimes } from "./connect.ts";
 import type { KeySources } from "./credentials.ts";
 import { isChannelRefused, openExec, openForward, openSftp, type SftpChannel } from "./open_channel.ts";
 import type { RemoteProcess } from "./remote_process.ts";
@@ -20,7 +20,7 @@ export interface SshSurroundings {
   readonly logger: Logger;
   /** Random number, at least 0 and below 1. */
   readonly random: () => number;
-  /** Default: {@link DEFAULT_LINK_TIMES}. */
+  /** Default: `DEFAULT_LINK_TIMES` of `connect.ts`. */
   readonly times?: LinkTimes;
   /** Between tries to connect. Default: from 1 s to 2 min. */
   readonly backoff?: BackoffPolicy;
@@ -45,6 +45,8 @@ export class SshConnection {
   readonly #host: SshHost;
   readonly #surroundings: SshSurroundings;
   readonly #jump: SshConnection | undefined;
+  /** Only who has a host loads the library, which takes longer than all the rest of SSH. */
+  readonly #library = import("./connect.ts");
   readonly #slots = new ChannelSlots(MOST_CHANNELS);
   #link: Link | undefined;
   #connecting: Promise<Link> | undefined;
@@ -156,9 +158,10 @@ export class SshConnection {
   }
 
   async #connect(): Promise<Link> {
-    const { clock, logger, sources, times = DEFAULT_LINK_TIMES } = this.#surroundings;
     const { hostname, port } = this.#host;
     try {
+      const { connect, DEFAULT_LINK_TIMES } = await this.#library;
+      const { clock, logger, sources, times = DEFAULT_LINK_TIMES } = this.#surroundings;
       const signal = AbortSignal.timeout(times.connectTimeoutMs);
       const transport = this.#jump === undefined ? {} : { transport: await this.#jump.forward(hostname, port, signal) };
       const link = await connect({ host: this.#host, sources, times, ...transport });
