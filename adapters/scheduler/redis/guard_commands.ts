@@ -24,25 +24,34 @@ const LOOK_MS = 250;
 
 /**
  * Ends the commands of a performer that does not do so itself, as it was killed or stands still, when their time is
- * over. Resolves when there is nothing to guard any more, or another guard has come.
+ * over. Resolves when there is nothing to guard any more, or another guard has come; no fault ends it before.
  */
 export async function guardCommands(options: GuardOptions): Promise<void> {
   const { life, runner, clock, logger } = options;
   const { signal } = new AbortController();
   life.setGuard(options.pid);
-  for (;;) {
+  for (let isDone = false; !isDone; ) {
     await new Promise<void>((resolve) => clock.after(LOOK_MS, resolve));
-    if (life.guard() !== options.pid) return;
+    isDone = await look().catch((error: unknown) => {
+      logger.error("The guard could not look after all commands, and looks again", { reason: messageOf(error) });
+      return false;
+    });
+  }
+
+  /** @returns true when there is nothing to guard any more, or another guard has come */
+  async function look(): Promise<boolean> {
+    if (life.guard() !== options.pid) return true;
     const untilMs = life.untilMs();
     const isOver = untilMs !== undefined && life.nowMs() >= untilMs;
     const isAlone = !options.isPerformerAlive();
-    if (!isOver && !isAlone) continue;
+    if (!isOver && !isAlone) return false;
     if (isOver) closeStarts();
-    const running = await runningOf(options, signal);
-    if (isOver) {
-      await Promise.all(running.map(([tag, id]) => endOne(tag, id)));
-    }
-    if (isAlone && (isOver || (running.length === 0 && life.starts().length === 0))) return;
+    // One that cannot be looked at keeps no other from its end.
+    const looks = await Promise.allSettled(options.records().map((tag) => lookAt(tag, isOver)));
+    const failed = looks.find((each) => each.status === "rejected");
+    if (failed !== undefined) throw failed.reason;
+    const isAnyRunning = looks.some((each) => each.status === "fulfilled" && each.value);
+    return isAlone && (isOver || (!isAnyRunning && life.starts().length === 0));
   }
 
   /** The performer may have stood still in the middle of a start, and goes on with it whenever it does. */
@@ -55,29 +64,17 @@ export async function guardCommands(options: GuardOptions): Promise<void> {
     }
   }
 
-  async function endOne(tag: AttemptTag, id: Parameters<Scheduler["cancel"]>[0]): Promise<void> {
-    try {
+  /** Ends a command whose time is over. @returns true when it ran */
+  async function lookAt(tag: AttemptTag, isOver: boolean): Promise<boolean> {
+    const id = await runner.find(tag, signal);
+    const status = id === undefined ? undefined : (await runner.statuses([id], signal)).get(id);
+    if (id === undefined || status?.type !== "running") return false;
+    if (isOver) {
       // First the note: the performer has to know that the command did not end by itself.
       life.noteEnding(tag);
       await runner.cancel(id, signal);
       logger.warn("The guard has ended a command", { tag });
-    } catch (error) {
-      logger.error("The guard could not end a command", { tag, reason: messageOf(error) });
     }
+    return true;
   }
-}
-
-async function runningOf({ records, runner, logger }: GuardOptions, signal: AbortSignal) {
-  const found: (readonly [AttemptTag, Parameters<Scheduler["cancel"]>[0]])[] = [];
-  for (const tag of records()) {
-    try {
-      const id = await runner.find(tag, signal);
-      if (id === undefined) continue;
-      const status = (await runner.statuses([id], signal)).get(id);
-      if (status?.type === "running") found.push([tag, id]);
-    } catch (error) {
-      logger.error("The guard could not look at a command", { tag, reason: messageOf(error) });
-    }
-  }
-  return found;
 }

@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 import { spawnSync } from "node:child_process";
-import { existsSync } from "node:fs";
+import { existsSync, mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { systemClock } from "../../../../adapters/clock/system_clock.ts";
 import { attemptFiles } from "../../../../adapters/scheduler/attempt_files.ts";
@@ -11,12 +11,19 @@ import { lifeFiles } from "../../../../adapters/scheduler/redis/life_file.ts";
 import { homePlaces, recordsIn } from "../../../../adapters/scheduler/redis/performer_home.ts";
 import { runArguments } from "../../../../adapters/scheduler/run_script.ts";
 import { attemptTag, jobId } from "../../../../src/core/ids.ts";
-import { freshTag, signal } from "../../../conformance/scheduler_world.ts";
+import type { Scheduler } from "../../../../src/ports/scheduler.ts";
+import { freshTag, jobIn, signal } from "../../../conformance/scheduler_world.ts";
+import { endLeftovers } from "../../../support/end_leftovers.ts";
+import { eventually } from "../../../support/eventually.ts";
 import { recordingLogger } from "../../../support/recording_logger.ts";
 import { tempDir } from "../../../support/temp_dir.ts";
 
-/** A home of a performer with a guard, which waits as long as `isAlive`. */
-function setup() {
+/**
+ * A home of a performer that is gone, with a guard.
+ *
+ * @param hasFaults what is asked about processes fails once each, as that of a real process table may at any moment
+ */
+function setup(hasFaults = false) {
   const dir = tempDir();
   const { controlDir } = homePlaces(dir.path);
   const { bootId } = processTable();
@@ -24,15 +31,35 @@ function setup() {
   const files = attemptFiles(controlDir);
   const life = lifeFiles(dir.path);
   const runner = memoryScheduler({ controlDir, environment: {}, slots: 1, clock, logger });
+  const failed = new Set<string>();
+  const failOnce = (name: string): void => {
+    if (!hasFaults || failed.has(name)) return;
+    failed.add(name);
+    throw new Error(`EMFILE: too many open files, ${name}`);
+  };
+  const faulty: Scheduler = {
+    ...runner,
+    async find(...args) {
+      failOnce("find");
+      return await runner.find(...args);
+    },
+    async cancel(...args) {
+      failOnce("cancel");
+      await runner.cancel(...args);
+    },
+  };
   const tag = freshTag();
   life.noteStart(tag);
   return {
-    ...{ life, runner, tag },
+    ...{ dir, files, life, runner, tag, logger },
     guarded: guardCommands({
-      ...{ life, runner, clock, logger, pid: process.pid },
+      ...{ life, runner: faulty, clock, logger, pid: process.pid },
       records: () => recordsIn(controlDir),
       claim: (each) => files.claim(each, process.pid, files.headOf(bootId, dir.path)),
-      isPerformerAlive: () => false,
+      isPerformerAlive() {
+        failOnce("isPerformerAlive");
+        return false;
+      },
     }),
     /** As the performer would have started it. @returns whether the command ran */
     start() {
@@ -43,6 +70,7 @@ function setup() {
     },
     async [Symbol.asyncDispose]() {
       await runner.close();
+      await endLeftovers(controlDir);
       life.close();
       dir[Symbol.dispose]();
     },
@@ -58,6 +86,18 @@ test("a command that comes after its time does not begin, however late it does, 
   const id = await t.runner.find(t.tag, signal);
   if (id === undefined) throw new Error("The attempt is not known");
   expect((await t.runner.statuses([id], signal)).get(id)).toMatchObject({ type: "ended", isInterrupted: true });
+});
+
+test("a guard that cannot look, or cannot end a command, does so later", async () => {
+  await using t = setup(true);
+  const directory = join(t.dir.path, "job");
+  mkdirSync(directory);
+  await t.runner.submit(jobIn(directory, "sleep 300"), t.tag, signal);
+  await eventually("the record", () => t.files.read(t.tag) !== undefined);
+  t.life.setUntilMs(t.life.nowMs());
+  await t.guarded;
+  expect(processTable().livingTags()).not.toContain(t.tag);
+  expect(t.logger.lines.filter(({ level }) => level === "error")).toHaveLength(3);
 });
 
 test("the guard of a performer that is gone waits for a command that is on its way, which may begin in its time", async () => {
