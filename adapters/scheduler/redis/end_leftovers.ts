@@ -28,11 +28,23 @@ export function endingLeftovers(
   let forgotten = new Set<SchedulerJobId>();
   let stopLooking: (() => void) | undefined;
 
+  const lookSoon = (): void => {
+    stopLooking ??= clock.after(LOOK_MS, () => void look());
+  };
+
   const look = async (): Promise<void> => {
     stopLooking = undefined;
-    const ids = [...forgotten];
+    if (forgotten.size === 0) return;
+    let living: ReadonlySet<string>;
+    try {
+      living = table.livingTags();
+    } catch (error) {
+      logger.warn("Could not look for what commands have left, and looks again", { reason: messageOf(error) });
+      lookSoon();
+      return;
+    }
+    const ids = forgotten;
     forgotten = new Set();
-    const living = ids.length === 0 ? new Set<string>() : table.livingTags();
     for (const id of ids) {
       const tag = parseAttemptId(id)?.tag;
       try {
@@ -52,11 +64,12 @@ export function endingLeftovers(
     async forget(id) {
       forgotten.add(id);
       // The record stays until then, so that after a crash the next performer looks.
-      stopLooking ??= clock.after(LOOK_MS, () => void look());
+      lookSoon();
     },
     async close() {
       stopLooking?.();
       await look();
+      stopLooking?.();
       await runner.close();
     },
   };
