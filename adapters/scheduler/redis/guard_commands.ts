@@ -30,10 +30,16 @@ export async function guardCommands(options: GuardOptions): Promise<void> {
   const { life, runner, clock, logger } = options;
   const { signal } = new AbortController();
   life.setGuard(options.pid);
+  let toldReason = "";
   for (let isDone = false; !isDone; ) {
     await new Promise<void>((resolve) => clock.after(LOOK_MS, resolve));
     isDone = await look().catch((error: unknown) => {
-      logger.error("The guard could not look after all commands, and looks again", { reason: messageOf(error) });
+      const reason = messageOf(error);
+      // What lasts would be told several times a second.
+      if (reason !== toldReason) {
+        logger.error("The guard could not look after all commands, and looks again", { reason });
+      }
+      toldReason = reason;
       return false;
     });
   }

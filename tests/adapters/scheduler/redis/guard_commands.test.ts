@@ -21,7 +21,7 @@ import { tempDir } from "../../../support/temp_dir.ts";
 /**
  * A home of a performer that is gone, with a guard.
  *
- * @param hasFaults what is asked about processes fails once each, as that of a real process table may at any moment
+ * @param hasFaults what is asked about processes fails twice each, as that of a real process table may at any moment
  */
 function setup(hasFaults = false) {
   const dir = tempDir();
@@ -31,20 +31,21 @@ function setup(hasFaults = false) {
   const files = attemptFiles(controlDir);
   const life = lifeFiles(dir.path);
   const runner = memoryScheduler({ controlDir, environment: {}, slots: 1, clock, logger });
-  const failed = new Set<string>();
-  const failOnce = (name: string): void => {
-    if (!hasFaults || failed.has(name)) return;
-    failed.add(name);
+  const faults = new Map<string, number>();
+  const failTwice = (name: string): void => {
+    const before = faults.get(name) ?? 0;
+    if (!hasFaults || before === 2) return;
+    faults.set(name, before + 1);
     throw new Error(`EMFILE: too many open files, ${name}`);
   };
   const faulty: Scheduler = {
     ...runner,
     async find(...args) {
-      failOnce("find");
+      failTwice("find");
       return await runner.find(...args);
     },
     async cancel(...args) {
-      failOnce("cancel");
+      failTwice("cancel");
       await runner.cancel(...args);
     },
   };
@@ -57,7 +58,7 @@ function setup(hasFaults = false) {
       records: () => recordsIn(controlDir),
       claim: (each) => files.claim(each, process.pid, files.headOf(bootId, dir.path)),
       isPerformerAlive() {
-        failOnce("isPerformerAlive");
+        failTwice("isPerformerAlive");
         return false;
       },
     }),
@@ -88,7 +89,7 @@ test("a command that comes after its time does not begin, however late it does, 
   expect((await t.runner.statuses([id], signal)).get(id)).toMatchObject({ type: "ended", isInterrupted: true });
 });
 
-test("a guard that cannot look, or cannot end a command, does so later", async () => {
+test("a guard that cannot look, or cannot end a command, says so once and does so later", async () => {
   await using t = setup(true);
   const directory = join(t.dir.path, "job");
   mkdirSync(directory);
