@@ -5,6 +5,7 @@ import { eventually } from "../support/eventually.ts";
 import {
   freshTag,
   jobIn,
+  PATIENCE_MS,
   pidsIn,
   run,
   type Says,
@@ -84,7 +85,7 @@ export function cancels(says: Says): void {
     await world.scheduler.cancel(first, signal);
     await world.scheduler.cancel(first, signal);
     const status = async () => (await world.scheduler.statuses([second], signal)).get(second);
-    await eventually("the news of the start", async () => (await status())?.type !== "queued");
+    await eventually("the news of the start", async () => (await status())?.type !== "queued", PATIENCE_MS);
     expect(await status()).toEqual({ type: "running" });
     await world.write(directories[1], "go", "");
     expect(await untilEnded(world.scheduler, second)).toMatchObject({ isOk: true });
@@ -123,7 +124,7 @@ export function closesAndForgets(says: Says): void {
     const next = await world.reopen();
     expect(await next.find(tag, signal)).toBe(id);
     const status = async () => (await next.statuses([id], signal)).get(id);
-    await eventually("the news of the start", async () => (await status())?.type !== "queued");
+    await eventually("the news of the start", async () => (await status())?.type !== "queued", PATIENCE_MS);
     expect(await status()).toEqual({ type: "running" });
     expect(await next.submit(jobIn(directory, command), tag, signal)).toBe(id);
     await world.write(directory, "go", "");

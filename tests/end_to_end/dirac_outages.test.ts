@@ -23,7 +23,8 @@ test("a waiting job is cancelled or deleted before it runs", async () => {
   expect((await grid.daemon.call("POST", `/api/job/${cancelled}/cancel`)).status).toBeLessThan(300);
   expect((await grid.daemon.call("DELETE", `/api/job/${deleted}`)).status).toBe(204);
   expect(await grid.until(cancelled, "ok", "error")).toMatchObject({ state: "error", reason: "Cancelled by alice" });
-  await eventually("the job to go", async () => (await grid.daemon.call("GET", `/api/job/${deleted}`)).status === 404);
+  const isGone = async () => (await grid.daemon.call("GET", `/api/job/${deleted}`)).status === 404;
+  await eventually("the job to go", isGone, GRID_PATIENCE_MS);
   await server.pilots.start();
   for (const id of [cancelled, deleted]) {
     await eventually("the grid's storage to be clean", () => grid.stored(id).length === 0, GRID_PATIENCE_MS);
