@@ -6,7 +6,7 @@ import { eventually } from "../support/eventually.ts";
 import { startRedis } from "../support/redis_server.ts";
 
 // Real processes on a busy machine.
-setDefaultTimeout(60_000);
+setDefaultTimeout(180_000);
 
 /** By the content, so that it cannot be known before. */
 const PICKER = `import { existsSync } from "node:fs";
