@@ -50,6 +50,6 @@ destinations:
     return answer.status === 303 && Number(answer.headers.get("location")?.split("/").at(-1));
   });
   for (const id of [accepted, waiting, later]) {
-    await eventually("the job in Redis", () => redis.cli("keys", `*:attempt:*-${id}-1`) !== "", 30_000);
+    await eventually("the job in Redis", () => redis.cli("keys", `*:attempt:*-${id}-1`) !== "");
   }
 });
