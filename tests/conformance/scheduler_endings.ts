@@ -3,6 +3,7 @@ import { SchedulerUnavailableError } from "../../src/core/errors.ts";
 import { schedulerJobId } from "../../src/core/ids.ts";
 import { eventually } from "../support/eventually.ts";
 import {
+  ENDLESS,
   freshTag,
   jobIn,
   PATIENCE_MS,
@@ -77,9 +78,8 @@ export function cancels(says: Says): void {
 
   says("cancel() of one job leaves the others alone", async (world) => {
     const directories = [await world.makeDirectory(), await world.makeDirectory()] as const;
-    const command = WAITS_FOR_GO;
-    const first = await world.scheduler.submit(jobIn(directories[0], command), freshTag(), signal);
-    const second = await world.scheduler.submit(jobIn(directories[1], command), freshTag(), signal);
+    const first = await world.scheduler.submit(jobIn(directories[0], ENDLESS), freshTag(), signal);
+    const second = await world.scheduler.submit(jobIn(directories[1], WAITS_FOR_GO), freshTag(), signal);
     await pidsIn(world, directories[0], "pids");
     await pidsIn(world, directories[1], "pids");
     await world.scheduler.cancel(first, signal);

@@ -43,7 +43,7 @@ test("services that stop and start again delay jobs and cost none", async () => 
     const told = async () => degraded.test(await grid.daemon.text(`/api/job/${id}`));
     await eventually("the reason", told, GRID_PATIENCE_MS);
   }
-  await grid.open();
+  grid.open();
   await Promise.all([server.services.jobManager.start(), server.services.jobMonitoring.start()]);
   for (const id of [running, waiting]) {
     expect(await grid.until(id, "ok", "error")).toMatchObject({ state: "ok", reason: null });
@@ -58,7 +58,7 @@ test("a storage element that is full or away delays jobs and costs none", async 
   await eventually("the command", () => grid.begun(running).length > 0, GRID_PATIENCE_MS);
   await storage.stop();
   await storage.start("/Systems/DataManagement/Production/Services/StorageElementOne/MaxStorageSize=1");
-  await grid.open();
+  grid.open();
   const waiting = await grid.submit();
   await eventually(
     "the reason",
