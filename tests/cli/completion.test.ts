@@ -6,7 +6,7 @@ import { SHELLS, type Shell } from "../../src/cli/completion.ts";
 import { socketOf } from "../support/console_process.ts";
 import { type DaemonProcess, startDaemon } from "../support/daemon_process.ts";
 
-setDefaultTimeout(60_000);
+setDefaultTimeout(180_000);
 
 const MAIN = resolve(import.meta.dir, "../../src/main.ts");
 const CONFIG = `job_root_dir: jobs

@@ -3,8 +3,10 @@ import { SchedulerUnavailableError } from "../../src/core/errors.ts";
 import { schedulerJobId } from "../../src/core/ids.ts";
 import { eventually } from "../support/eventually.ts";
 import {
+  ENDLESS,
   freshTag,
   jobIn,
+  PATIENCE_MS,
   pidsIn,
   run,
   type Says,
@@ -76,15 +78,14 @@ export function cancels(says: Says): void {
 
   says("cancel() of one job leaves the others alone", async (world) => {
     const directories = [await world.makeDirectory(), await world.makeDirectory()] as const;
-    const command = WAITS_FOR_GO;
-    const first = await world.scheduler.submit(jobIn(directories[0], command), freshTag(), signal);
-    const second = await world.scheduler.submit(jobIn(directories[1], command), freshTag(), signal);
+    const first = await world.scheduler.submit(jobIn(directories[0], ENDLESS), freshTag(), signal);
+    const second = await world.scheduler.submit(jobIn(directories[1], WAITS_FOR_GO), freshTag(), signal);
     await pidsIn(world, directories[0], "pids");
     await pidsIn(world, directories[1], "pids");
     await world.scheduler.cancel(first, signal);
     await world.scheduler.cancel(first, signal);
     const status = async () => (await world.scheduler.statuses([second], signal)).get(second);
-    await eventually("the news of the start", async () => (await status())?.type !== "queued");
+    await eventually("the news of the start", async () => (await status())?.type !== "queued", PATIENCE_MS);
     expect(await status()).toEqual({ type: "running" });
     await world.write(directories[1], "go", "");
     expect(await untilEnded(world.scheduler, second)).toMatchObject({ isOk: true });
@@ -123,7 +124,7 @@ export function closesAndForgets(says: Says): void {
     const next = await world.reopen();
     expect(await next.find(tag, signal)).toBe(id);
     const status = async () => (await next.statuses([id], signal)).get(id);
-    await eventually("the news of the start", async () => (await status())?.type !== "queued");
+    await eventually("the news of the start", async () => (await status())?.type !== "queued", PATIENCE_MS);
     expect(await status()).toEqual({ type: "running" });
     expect(await next.submit(jobIn(directory, command), tag, signal)).toBe(id);
     await world.write(directory, "go", "");

@@ -79,9 +79,14 @@ export async function run(world: SchedulerWorld, command: string) {
   return { id, directory, outcome, returnCode: await world.read(directory, "returncode") };
 }
 
-/** A command with a child; both ignore SIGTERM, and both write their number to `pids`. */
-export const STUBBORN =
-  "trap '' TERM; sh -c 'echo $$ >>pids; while :; do sleep 0.1; done' & echo $$ >>pids; while :; do sleep 0.1; done";
+/**
+ * A command that ends when somebody ends it. It begins nothing meanwhile: DIRAC stops all processes of a job to kill them, and
+ * gives up, for ever, when one has ended before it is stopped.
+ */
+export const ENDLESS = "echo $$ >>pids; exec sleep 1000";
+
+/** The same with a child; both ignore SIGTERM, and both write their number to `pids`. */
+export const STUBBORN = `trap '' TERM; sh -c '${ENDLESS}' & ${ENDLESS}`;
 
 /** A command that ends well when the file `go` is there. */
 export const WAITS_FOR_GO = "echo $$ >>pids; until [ -e go ]; do sleep 0.02; done";

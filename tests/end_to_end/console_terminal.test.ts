@@ -8,7 +8,7 @@ import { runConsole } from "../support/console_process.ts";
 import { type DaemonProcess, startDaemon } from "../support/daemon_process.ts";
 import { eventually } from "../support/eventually.ts";
 
-setDefaultTimeout(60_000);
+setDefaultTimeout(180_000);
 
 const MAIN = builtProgram(resolve(import.meta.dir, "../../src/main.ts"));
 const CONFIG = `job_root_dir: jobs
@@ -58,7 +58,7 @@ test("the interactive mode runs commands, completes names, asks before it acts, 
   await daemon.until(id, "running");
   await using terminal = onTerminal(daemon, "console");
   const until = (what: string, pattern: RegExp) =>
-    eventually(what, () => pattern.test(stripVTControlCharacters(terminal.seen())), 15_000);
+    eventually(what, () => pattern.test(stripVTControlCharacters(terminal.seen())));
   await until("the prompt", /bartender> $/);
   terminal.type("queue\r");
   await until("the queue", /1 +.*running.*[\s\S]*bartender> $/);
@@ -95,7 +95,7 @@ test("top draws over itself, pauses, and gives the terminal back", async () => {
   const id = await daemon.submitOk("wait", { "input.txt": "x\n" });
   await daemon.until(id, "running");
   await using terminal = onTerminal(daemon, "console", "top");
-  const until = (what: string, condition: () => boolean) => eventually(what, condition, 15_000);
+  const until = (what: string, condition: () => boolean) => eventually(what, condition);
   const pictures = () => terminal.seen().split("\u001b[H").length - 1;
   await until("the first pictures", () => pictures() >= 2);
   expect(terminal.seen().startsWith("\u001b[?1049h")).toBe(true);

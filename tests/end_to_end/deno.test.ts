@@ -12,7 +12,7 @@ test("on Deno the daemon counts words, answers an interactive application, delet
 limits: {interactive_max_load: 1000}
 applications:
   wc: {command_template: wc README.md, upload_needs: [README.md]}
-  wait: {command_template: "sleep 20"}
+  wait: {command_template: "sleep 600"}
 interactive_applications:
   head:
     command_template: head -n {{ lines|q }} README.md

@@ -23,7 +23,8 @@ test("a waiting job is cancelled or deleted before it runs", async () => {
   expect((await grid.daemon.call("POST", `/api/job/${cancelled}/cancel`)).status).toBeLessThan(300);
   expect((await grid.daemon.call("DELETE", `/api/job/${deleted}`)).status).toBe(204);
   expect(await grid.until(cancelled, "ok", "error")).toMatchObject({ state: "error", reason: "Cancelled by alice" });
-  await eventually("the job to go", async () => (await grid.daemon.call("GET", `/api/job/${deleted}`)).status === 404);
+  const isGone = async () => (await grid.daemon.call("GET", `/api/job/${deleted}`)).status === 404;
+  await eventually("the job to go", isGone, GRID_PATIENCE_MS);
   await server.pilots.start();
   for (const id of [cancelled, deleted]) {
     await eventually("the grid's storage to be clean", () => grid.stored(id).length === 0, GRID_PATIENCE_MS);
@@ -42,7 +43,7 @@ test("services that stop and start again delay jobs and cost none", async () => 
     const told = async () => degraded.test(await grid.daemon.text(`/api/job/${id}`));
     await eventually("the reason", told, GRID_PATIENCE_MS);
   }
-  await grid.open();
+  grid.open();
   await Promise.all([server.services.jobManager.start(), server.services.jobMonitoring.start()]);
   for (const id of [running, waiting]) {
     expect(await grid.until(id, "ok", "error")).toMatchObject({ state: "ok", reason: null });
@@ -57,7 +58,7 @@ test("a storage element that is full or away delays jobs and costs none", async 
   await eventually("the command", () => grid.begun(running).length > 0, GRID_PATIENCE_MS);
   await storage.stop();
   await storage.start("/Systems/DataManagement/Production/Services/StorageElementOne/MaxStorageSize=1");
-  await grid.open();
+  grid.open();
   const waiting = await grid.submit();
   await eventually(
     "the reason",

@@ -1,10 +1,10 @@
 import { describe, expect, test } from "bun:test";
-import { once } from "node:events";
-import { connect, createServer } from "node:net";
+import { connect } from "node:net";
 import { browserMissing, openBrowser } from "../support/browser.ts";
 import { type DaemonProcess, startDaemon } from "../support/daemon_process.ts";
 import { type EventReader, readEvents } from "../support/event_reader.ts";
 import { eventually } from "../support/eventually.ts";
+import { lastingPort } from "../support/lasting_port.ts";
 
 // The commands end by themselves when their directory goes with the test.
 const CONFIG = `job_root_dir: jobs
@@ -137,7 +137,7 @@ const followInPage = (address: string): string => `new Promise((resolve) => {
 
 describe.skipIf(browserMissing !== undefined)(`a page ${browserMissing ?? ""}`, () => {
   test("follows a job by EventSource over a restart of the daemon, and stops by itself at the end", async () => {
-    await using daemon = await startDaemon({ config: CONFIG, env: { BARTENDER_PORT: String(await freePort()) } });
+    await using daemon = await startDaemon({ config: CONFIG, env: { BARTENDER_PORT: String(await lastingPort()) } });
     await using browser = await openBrowser(daemon.url);
     const { page } = browser;
     const id = await daemon.submitOk("gate", {});
@@ -158,13 +158,3 @@ describe.skipIf(browserMissing !== undefined)(`a page ${browserMissing ?? ""}`, 
     expect(await seen).toEqual([...steps.slice(0, -1), "lost", ...steps.slice(-1), "lost", "closed"]);
   }, 150_000);
 });
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const address = server.address();
-  server.close();
-  await once(server, "close");
-  if (address === null || typeof address === "string") throw new Error("No port");
-  return address.port;
-}

@@ -175,5 +175,5 @@ describe.skipIf(skipReason !== undefined)("a disk of the database that is really
     const jobs = (await (await daemon.call("GET", "/api/job/?limit=1000")).json()) as { id: number }[];
     expect(jobs.length).toBe(accepted + 3);
     for (const { id } of jobs) expect((await daemon.until(id, "ok", "error")).state).toBe("ok");
-  }, 60_000);
+  }, 180_000);
 });

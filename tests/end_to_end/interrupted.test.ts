@@ -6,7 +6,7 @@ import { type DaemonProcess, startDaemon } from "../support/daemon_process.ts";
 import { eventually } from "../support/eventually.ts";
 
 // Real processes on a busy machine.
-setDefaultTimeout(60_000);
+setDefaultTimeout(180_000);
 
 const table = processTable();
 
@@ -18,7 +18,7 @@ applications:
       echo run >>ledger; if [ -e been ]; then exit 0; fi; touch been; sleep 300
   hang:
     command_template: sleep 300 & echo $$ $! >pids; wait
-    max_runtime: 1
+    max_runtime: 3
 destinations:
   local:
     scheduler: { type: memory, slots: 1 }
@@ -80,7 +80,8 @@ describe("a command that vanished while no daemon was there", () => {
 test("a command that runs longer than max_runtime is ended with all its processes, over a crash of the daemon", async () => {
   await using daemon = await startDaemon({ config: config("") });
   const id = await daemon.submitOk("hang", { "a.txt": "a" });
-  await daemon.until(id, "running");
+  // On a busy machine it may be over before anybody has looked.
+  await daemon.until(id, "running", "error");
   const pids = await eventually("the processes", () => {
     const found = /^(\d+) (\d+)\n$/.exec(read(daemon, id, "pids"));
     return found?.slice(1).map(Number);
@@ -89,5 +90,5 @@ test("a command that runs longer than max_runtime is ended with all its processe
   await daemon.restart();
   await daemon.until(id, "error");
   for (const pid of pids) expect(table.read(pid)).toBeUndefined();
-  expect(read(daemon, id, "stderr.txt")).toContain("bartender: Ran longer than max_runtime (1 s)\n");
+  expect(read(daemon, id, "stderr.txt")).toContain("bartender: Ran longer than max_runtime (3 s)\n");
 });

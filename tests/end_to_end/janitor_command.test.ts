@@ -28,6 +28,8 @@ async function withOldJobs(): Promise<DaemonProcess> {
   }
   await daemon.until(await daemon.submitOk("wait", { "input.txt": "" }), "running");
   const db = new DatabaseSync(join(daemon.directory, "bartender.db"));
+  // The daemon may be writing.
+  db.exec("pragma busy_timeout = 30000");
   const old = new Date(Date.now() - 31 * 24 * 3600_000).toISOString();
   db.prepare("update job set finished_on = ? where finished_on is not null").run(old);
   db.close();

@@ -45,15 +45,15 @@ async function runAll(options: FaultWorldOptions, cells: readonly Cell[]): Promi
 }
 
 describe("a daemon that is killed at whatever point, and started again, keeps every promise", () => {
-  test.concurrent("with SQLite and memory", () => runAll(memory("sqlite"), CELLS), 600_000);
+  test.concurrent("with SQLite and memory", () => runAll(memory("sqlite"), CELLS), 1_200_000);
   test.concurrent(
     "with PostgreSQL and memory",
     () => runAll(memory(postgres), isAll ? CELLS : storeCellsOf(CELLS)),
-    600_000,
+    1_200_000,
   );
-  test.concurrent("with SQLite and eager", () => runAll(eager("sqlite"), isAll ? CELLS : SCHEDULER_CELLS), 600_000);
-  if (isAll) test.concurrent("with PostgreSQL and eager", () => runAll(eager(postgres), CELLS), 600_000);
-  test.concurrent("with SQLite and files that are copied", () => runAll(copied("sqlite", ssh), COPY_CELLS), 600_000);
+  test.concurrent("with SQLite and eager", () => runAll(eager("sqlite"), isAll ? CELLS : SCHEDULER_CELLS), 1_200_000);
+  if (isAll) test.concurrent("with PostgreSQL and eager", () => runAll(eager(postgres), CELLS), 1_200_000);
+  test.concurrent("with SQLite and files that are copied", () => runAll(copied("sqlite", ssh), COPY_CELLS), 1_200_000);
   test.concurrent("with PostgreSQL and files that are copied", async () => {
     const remote = await sshServer({ account });
     try {
@@ -61,7 +61,7 @@ describe("a daemon that is killed at whatever point, and started again, keeps ev
     } finally {
       await remote[Symbol.asyncDispose]();
     }
-  }, 600_000);
+  }, 1_200_000);
 });
 
 test("a daemon that is started as usual knows no faults", async () => {

@@ -119,5 +119,5 @@ test.concurrent.each(MUTATIONS.map((mutation) => [mutation.fault, mutation] as c
     const broken = await runCell(world, wanted).catch((error: unknown) => [String(error)]);
     expect(broken.join("\n")).toContain(finding);
   },
-  120_000,
+  300_000,
 );

@@ -7,7 +7,7 @@ const CONFIG = `job_root_dir: jobs
 applications:
   wc: {command_template: "wc README.md"}
   fail: {command_template: "exit 3"}
-  sleep: {command_template: "sleep 60"}
+  sleep: {command_template: "sleep 600"}
 destinations:
   local: {scheduler: {type: memory, slots: 1}, filesystem: {type: local}}
 `;

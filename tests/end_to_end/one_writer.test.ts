@@ -1,10 +1,11 @@
 import { describe, expect, test } from "bun:test";
 import { existsSync, mkdirSync, readdirSync, readFileSync, readlinkSync, writeFileSync } from "node:fs";
-import { connect, createServer } from "node:net";
+import { connect } from "node:net";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { type DaemonProcess, spawnDaemon, startDaemon } from "../support/daemon_process.ts";
 import { eventually } from "../support/eventually.ts";
+import { lastingPort } from "../support/lasting_port.ts";
 
 const CONFIG = `job_root_dir: jobs
 applications:
@@ -20,15 +21,6 @@ const wake = (daemon: DaemonProcess) => writeFileSync(join(daemon.directory, "jo
 /** Files that a process has open. */
 function openFiles(pid: number): readonly string[] {
   return readdirSync(`/proc/${pid}/fd`).map((fd) => readlinkSync(`/proc/${pid}/fd/${fd}`));
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, "127.0.0.1");
-  await new Promise((resolve) => server.once("listening", resolve));
-  const address = server.address();
-  await new Promise((resolve) => server.close(resolve));
-  if (address === null || typeof address === "string") throw new Error("no port");
-  return address.port;
 }
 
 describe("a second daemon", () => {
@@ -71,7 +63,7 @@ describe("a second daemon", () => {
   });
 
   test("of another database cannot take the address of the first, nor a share of its requests", async () => {
-    const env = { BARTENDER_PORT: String(await freePort()) };
+    const env = { BARTENDER_PORT: String(await lastingPort()) };
     await using first = await start(env);
     const other = join(first.directory, "other");
     mkdirSync(join(other, "jobs"), { recursive: true });
@@ -151,7 +143,7 @@ describe("a standby", () => {
   });
 
   test("on the address of the first one takes the address over", async () => {
-    const env = { BARTENDER_PORT: String(await freePort()) };
+    const env = { BARTENDER_PORT: String(await lastingPort()) };
     await using first = await start(env);
     const args = ["serve", "--standby"];
     await using standby = spawnDaemon(first.directory, { logName: "standby.log", args, env });

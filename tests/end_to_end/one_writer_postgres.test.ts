@@ -61,7 +61,7 @@ describe("daemons on one PostgreSQL database", () => {
     try {
       expect(String((await once(other.stdout, "data"))[0])).toContain('"isAcquired":true');
       process.kill(daemon.pid, "SIGCONT");
-      expect(await eventually("the end", () => daemon.ended(), 30_000)).toBe(1);
+      expect(await eventually("the end", () => daemon.ended())).toBe(1);
       expect(daemon.log()).toContain("Two Bartenders must not write at the same time");
     } finally {
       other.kill("SIGKILL");

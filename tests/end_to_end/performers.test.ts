@@ -49,7 +49,7 @@ async function startPerformer(daemon: DaemonProcess, name = "performer.log"): Pr
 /** The process of the command of a job, once it runs. */
 function pidOf(daemon: DaemonProcess, id: number): Promise<number> {
   const path = join(daemon.directory, "jobs", String(id), "pids");
-  return eventually("the command", () => existsSync(path) && Number(readFileSync(path, "utf8")));
+  return eventually("the command", () => existsSync(path) && (Number(readFileSync(path, "utf8")) || undefined));
 }
 
 const go = (daemon: DaemonProcess, id: number): void =>
@@ -149,7 +149,10 @@ describe("perform", () => {
     const path = join(daemon.directory, "jobs", String(id), "pids");
     const second = await eventually(
       "the second attempt",
-      () => Number(readFileSync(path, "utf8")) !== pid && Number(readFileSync(path, "utf8")),
+      () => {
+        const written = Number(readFileSync(path, "utf8"));
+        return written !== 0 && written !== pid && written;
+      },
       90_000,
     );
     expect(second).not.toBe(pid);

@@ -103,7 +103,10 @@ async function running(world: World): Promise<{ readonly directory: string; read
       .find((path) => existsSync(path)),
   );
   const path = join(directory, "pid");
-  const pid = await eventually("the command", () => existsSync(path) && Number(readFileSync(path, "utf8")));
+  const pid = await eventually(
+    "the command",
+    () => existsSync(path) && (Number(readFileSync(path, "utf8")) || undefined),
+  );
   return { directory, pid };
 }
 

@@ -5,13 +5,11 @@ import { runConsole } from "../support/console_process.ts";
 import { type DaemonProcess, spawnDaemon, startDaemon } from "../support/daemon_process.ts";
 import { DIRAC_NAMES, type DiracServer, sharedDiracServer } from "../support/dirac_server.ts";
 import { eventually } from "../support/eventually.ts";
+import { GRID_PATIENCE_MS } from "../support/grid_daemon.ts";
 import { type RedisServer, startRedis } from "../support/redis_server.ts";
 
 // Real processes on a busy machine; each command of DIRAC takes seconds.
-setDefaultTimeout(240_000);
-
-/** How long the grid may take for what is waited for. */
-const PATIENCE_MS = 120_000;
+setDefaultTimeout(2 * GRID_PATIENCE_MS);
 
 let redis: RedisServer;
 let dirac: DiracServer;
@@ -60,7 +58,7 @@ async function until(daemon: DaemonProcess, id: number, state: string): Promise<
         (seen === "ok" || seen === "error" ? Promise.reject(new Error(JSON.stringify(await daemon.job(id)))) : false)
       );
     },
-    PATIENCE_MS,
+    GRID_PATIENCE_MS,
   );
 }
 
@@ -72,7 +70,8 @@ test("a performer fetches the input of its job from grid storage and stores the 
     args: ["perform", "--destination", "grid"],
     env: dirac.environment,
   });
-  await eventually("the performer", () => performer.output().includes("Worker running for 'grid'"));
+  const isReady = () => performer.output().includes("Worker running for 'grid'");
+  await eventually("the performer", isReady, GRID_PATIENCE_MS);
   const good = await daemon.submitOk("count", { "some.txt": "three words here" });
   const bad = await daemon.submitOk("fail", { "some.txt": "x" });
   await until(daemon, good, "ok");
@@ -85,10 +84,16 @@ test("a performer fetches the input of its job from grid storage and stores the 
   const storage = join(dirac.storageDirectory, DIRAC_NAMES.lfnRoot, root);
   const left = (): readonly string[] =>
     (existsSync(storage) ? readdirSync(storage, { recursive: true }) : []).map(String);
-  await eventually("the files on the grid to go", () => left().every((path) => !path.endsWith(".tar")), PATIENCE_MS);
+  await eventually(
+    "the files on the grid to go",
+    () => left().every((path) => !path.endsWith(".tar")),
+    GRID_PATIENCE_MS,
+  );
   const copies = join(daemon.directory, "jobs", ".bartender", "copies");
-  await eventually("the working copies to go", () =>
-    readdirSync(copies, { recursive: true, encoding: "utf8" }).every((path) => !path.includes("files")),
+  await eventually(
+    "the working copies to go",
+    () => readdirSync(copies, { recursive: true, encoding: "utf8" }).every((path) => !path.includes("files")),
+    GRID_PATIENCE_MS,
   );
 });
 
@@ -102,7 +107,7 @@ test("while no proxy can be made a job waits, its user and the administrator are
   await eventually(
     "the reason",
     async () => (await seen()).reason?.includes("cannot be read. Correct proxy.cert") === true,
-    PATIENCE_MS,
+    GRID_PATIENCE_MS,
   );
   expect((await seen()).state).toBe("new");
   const { text: status } = await runConsole(daemon, "status");

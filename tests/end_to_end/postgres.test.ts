@@ -110,7 +110,7 @@ describe("the daemon on PostgreSQL", () => {
     const id = await daemon.submitOk("wc", { "README.md": "" });
     expect(await end(daemon, id)).toEqual(OK);
     expect(daemon.pid).toBe(pid);
-  }, 60_000);
+  }, 180_000);
 
   test("goes on after the database was frozen", async () => {
     await using daemon = await startOn(await server.createDatabase());
@@ -122,7 +122,7 @@ describe("the daemon on PostgreSQL", () => {
     expect(response.status).toBe(503);
     writeFileSync(join(daemon.directory, `jobs/${id}/open`), "");
     expect(await end(daemon, id)).toEqual(OK);
-  }, 60_000);
+  }, 180_000);
 });
 
 describe("the upgrade of a Python Bartender", () => {

@@ -39,7 +39,7 @@ async function setup(parts: Parts = {}) {
       const seen = [...daemon.log().matchAll(outcome)].length;
       writeFileSync(join(daemon.directory, "config.yaml"), config);
       process.kill(daemon.pid, "SIGHUP");
-      for (const deadline = Date.now() + 10_000; Date.now() < deadline; await Bun.sleep(20)) {
+      for (const deadline = Date.now() + 45_000; Date.now() < deadline; await Bun.sleep(20)) {
         if ([...daemon.log().matchAll(outcome)].length > seen) return daemon.log().slice(before);
       }
       throw new Error(`No word about the reload:\n${daemon.log()}`);

@@ -9,7 +9,7 @@ import { type SlurmCluster, type SlurmDaemon, startSlurmCluster } from "../suppo
 import { sshAccount, sshServer } from "../support/ssh_server.ts";
 import { tempDir } from "../support/temp_dir.ts";
 
-setDefaultTimeout(180_000);
+setDefaultTimeout(600_000);
 
 const FAULT_MAIN = resolve(import.meta.dir, "../support/fault_main.ts");
 

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { spawnSync } from "node:child_process";
 import { generateKeyPairSync, type KeyObject } from "node:crypto";
 import { readFileSync } from "node:fs";
@@ -9,6 +9,12 @@ import { cleanRoot } from "../support/clean_root.ts";
 import { zipFile } from "../support/daemon_process.ts";
 import { documentedDropIn, documentedSandbox } from "../support/documented_sandbox.ts";
 import { tempDir } from "../support/temp_dir.ts";
+
+// Machines come up on one that may be busy otherwise.
+setDefaultTimeout(300_000);
+
+/** How long a daemon there may take for what is waited for. */
+const PATIENCE_MS = 60_000;
 
 const ROOT = resolve(import.meta.dir, "../..");
 
@@ -54,7 +60,7 @@ beforeAll(async () => {
   });
   if (status !== 0) throw new Error(`packaging/build: ${stderr}`);
   [binary = "", debianPackage = ""] = stdout.trim().split("\n");
-}, 300_000);
+});
 
 afterAll(() => built[Symbol.dispose]());
 
@@ -65,7 +71,7 @@ interface Installed extends AsyncDisposable {
   call(method: string, path: string, ...curl: readonly string[]): string;
   submit(application: string): number;
   state(id: number): string;
-  until(what: string, check: () => boolean, patienceMs?: number): Promise<void>;
+  until(what: string, check: () => boolean): Promise<void>;
   /** What `systemctl show` says. */
   show(property: string): string;
   mainPid(): number;
@@ -118,8 +124,8 @@ async function install({
       return Number(id);
     },
     state: (id) => /"state":"(\w+)"/.exec(call("GET", `/api/job/${id}`))?.[1] ?? "",
-    async until(what, check, patienceMs = 15_000) {
-      for (const deadline = Date.now() + patienceMs; !check(); await Bun.sleep(100)) {
+    async until(what, check) {
+      for (const deadline = Date.now() + PATIENCE_MS; !check(); await Bun.sleep(100)) {
         if (Date.now() > deadline) throw new Error(`Not in time: ${what}\n${journal(machine)}`);
       }
     },
@@ -298,7 +304,7 @@ describe.skipIf(process.getuid?.() !== 0)("under a booted systemd", () => {
     const show = (property: string): string =>
       machine.ok("systemctl", "show", "--value", "--property", property, "bartender-perform@small");
     const seen = world.submit("environment");
-    await world.until("the first job is ok", () => world.state(seen) === "ok", 30_000);
+    await world.until("the first job is ok", () => world.state(seen) === "ok");
     expect(machine.ok("bartender", "console", "performers")).toMatch(/small .*0 of 3 /);
 
     const id = world.submit("slow");
@@ -324,7 +330,7 @@ describe.skipIf(process.getuid?.() !== 0)("under a booted systemd", () => {
       commandLines: machine.ok("sh", "-c", "cat /proc/[0-9]*/cmdline"),
     };
     expect(Object.entries(places).flatMap(([place, text]) => (text.includes(PASSWORD) ? [place] : []))).toEqual([]);
-  }, 60_000);
+  });
 
   test("the package brings a service that serves the word count and its documentation, and goes without the jobs", async () => {
     using clean = CLEAN_ROOT === undefined ? cleanRoot("systemd", "dpkg") : undefined;
@@ -352,5 +358,5 @@ describe.skipIf(process.getuid?.() !== 0)("under a booted systemd", () => {
     machine.ok("dpkg", "--remove", "bartender");
     expect(world.show("ActiveState")).toBe("inactive");
     expect(machine.ok("cat", `/var/lib/bartender/jobs/${id}/stdout.txt`)).toBe("3 README.md");
-  }, 60_000);
+  });
 });

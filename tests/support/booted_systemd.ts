@@ -15,7 +15,8 @@ export interface BootedSystemd extends AsyncDisposable {
   fromHere(...command: readonly string[]): string;
 }
 
-const PATIENCE_MS = 20_000;
+/** How long it may take to come up on a machine that is busy otherwise. */
+const PATIENCE_MS = 120_000;
 
 /** How long the program may take to clean up after its machine. */
 const LAST_WORDS_MS = 5_000;

@@ -17,7 +17,7 @@ const MAIN = join(ROOT, "src/main.ts");
 const OWN_DATABASE = "sqlite:bartender.db";
 
 /** Long enough for a machine that is busy with ten other things; shorter than a test may take, so that it can tell why. */
-const PATIENCE_MS = 50_000;
+const PATIENCE_MS = 100_000;
 
 export interface DaemonProcessOptions {
   /** Text of `config.yaml`. */
@@ -29,7 +29,7 @@ export interface DaemonProcessOptions {
   readonly main?: string;
   /** What runs it: this very Bun, or Deno by the task `serve` of `deno.json`. Default: bun. */
   readonly runtime?: "bun" | "deno";
-  /** How long it may take to start; less than its test may, so that the test can tell why. Default: 50 s. */
+  /** How long it may take to start; less than its test may, so that the test can tell why. Default: 100 s. */
   readonly patienceMs?: number;
 }
 

@@ -6,6 +6,7 @@ import { choosePorts, writeConfiguration } from "./dirac/configuration.ts";
 import { startDiracDatabase } from "./dirac/database.ts";
 import { DIRAC_HOME, sitePackages } from "./dirac/installation.ts";
 import { type DiracService, type DiracServiceName, diracProcess, diracServices } from "./dirac/services.ts";
+import { eventually } from "./eventually.ts";
 import { startProcessGuard } from "./process_guard.ts";
 import { atEndOfRun } from "./run_end.ts";
 import { tempDir } from "./temp_dir.ts";
@@ -153,14 +154,20 @@ async function start(directory: string, { places = 8 }: DiracServerOptions): Pro
     startDiracDatabase(at("mariadb"), port("Database"), base),
     services.configuration.start(),
   ]);
-  const { configuration: _, proxies, jobManager, ...rest } = services;
+  const { configuration: _, proxies, optimization, jobManager, ...rest } = services;
+  const startServicesOfJobs = async (): Promise<void> => {
+    // Two services that make the tables of the task queues at the same time disturb each other. And the second tells the first
+    // of jobs: if it did not find it, it would look for it again with the first jobs, and not tell of some of those.
+    await optimization.start();
+    await jobManager.start();
+    await Promise.all(Object.values(rest).map((service) => service.start()));
+  };
   await Promise.all([
     proxies.start().then(() => makeProxy("dirac_user", proxyFile)),
     makeProxy("dirac_pilot", pilotProxy, "-N").then(() => pilots.start()),
-    // Two services that make the tables of the task queues at the same time disturb each other.
-    jobManager.start().then(() => Promise.all(Object.values(rest).map((service) => service.start()))),
+    startServicesOfJobs(),
   ]);
-  await optimizers.start();
+  await startOptimizers(optimizers, (statements) => database.sql(statements));
   const all = [...Object.values(services), optimizers, pilots];
   return {
     directory,
@@ -185,4 +192,21 @@ async function start(directory: string, { places = 8 }: DiracServerOptions): Pro
       for (const service of all) await service.start();
     },
   };
+}
+
+/** Number of the first job, beyond all that jobs of tests get. */
+const PRIMER = 1_000_000;
+
+/**
+ * Starts them on a first job, which they refuse, as it lacks everything: the service that hands jobs to them opens its
+ * databases with the first one, and loses others that come at that moment.
+ */
+async function startOptimizers(optimizers: DiracService, sql: (statements: string) => string): Promise<void> {
+  sql(`use JobDB; insert into JobJDLs values (${PRIMER}, '[]', '', ''); insert into Jobs (JobID) values (${PRIMER})`);
+  await optimizers.start();
+  const status = () => sql(`select Status from JobDB.Jobs where JobID = ${PRIMER}`).trim();
+  await eventually("the end of the first job", () => status() === "Failed", 120_000);
+  sql(
+    "use JobDB; delete from OptimizerParameters; delete from Jobs; delete from JobJDLs; alter table JobJDLs auto_increment = 1",
+  );
 }

@@ -18,7 +18,7 @@ export function pauseMs(waitedMs: number): number {
 export async function eventually<T>(
   what: string,
   look: () => T | undefined | false | Promise<T | undefined | false>,
-  withinMs = 45_000,
+  withinMs = 90_000,
 ): Promise<T> {
   const fromMs = performance.now();
   const untilMs = fromMs + withinMs;

@@ -1,4 +1,5 @@
-import { existsSync, readFileSync } from "node:fs";
+import { execFileSync } from "node:child_process";
+import { closeSync, existsSync, openSync, readFileSync, writeSync } from "node:fs";
 import { join } from "node:path";
 import { type DaemonProcess, type JobView, startDaemon } from "./daemon_process.ts";
 import { DIRAC_NAMES, type DiracServer } from "./dirac_server.ts";
@@ -22,7 +23,7 @@ export interface GridDaemon extends AsyncDisposable {
   /** The process ids of the commands that were begun for a job. */
   begun(id: number): readonly number[];
   /** Lets the commands of all jobs end that wait for it. */
-  open(): Promise<void>;
+  open(): void;
   /** What is stored of a job on the grid, names of files. */
   stored(id: number): readonly string[];
 }
@@ -47,7 +48,10 @@ let daemons = 0;
 export async function startGridDaemon(server: DiracServer, options: GridDaemonOptions = {}): Promise<GridDaemon> {
   const dir = tempDir();
   const notes = join(dir.path, "notes");
-  const gate = join(dir.path, "gate");
+  // A pipe, as who waits for it begins no processes: DIRAC fails to kill a job of which one ends at that moment.
+  const gatePath = join(dir.path, "gate");
+  execFileSync("mkfifo", [gatePath]);
+  const gate = openSync(gatePath, "r+");
   const proxyFile = join(dir.path, "proxy.pem");
   const lfnRoot = `${DIRAC_NAMES.lfnRoot}/end-to-end-${process.pid}-${++daemons}`;
   const { cert, key } = server.certificates.user;
@@ -62,7 +66,7 @@ applications:
   work:
     command_template: >-
       echo {{ key|q }} $$ >>${notes};
-      until [ -e ${gate} ] || [ {{ wait|q }} = no ]; do sleep 0.2; done;
+      [ {{ wait|q }} = no ] || read -r go <${gatePath};
       cat input.txt; echo {{ text|q }} >said.txt; echo oops >&2; exit {{ status|q }}
     input_schema:
       type: object
@@ -120,13 +124,14 @@ ${proxy}
         .map((line) => line.split(" "));
       return lines.filter(([key]) => key === keys.get(id)).map(([, pid]) => Number(pid));
     },
-    open: async () => void (await Bun.write(gate, "")),
+    open: () => void writeSync(gate, "go\n".repeat(100)),
     stored(id) {
       const directory = join(server.storageDirectory, lfnRoot, String(id));
       return existsSync(directory) ? [...new Bun.Glob("**").scanSync(directory)] : [];
     },
     async [Symbol.asyncDispose]() {
       await daemon[Symbol.asyncDispose]();
+      closeSync(gate);
       dir[Symbol.dispose]();
     },
   };

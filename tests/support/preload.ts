@@ -7,4 +7,4 @@ import { TEMP_PREFIX } from "./temp_dir.ts";
 startRunGuard(TEMP_PREFIX);
 
 // Loaded by bunfig.toml, so this is after the last of all files.
-afterAll(endRun, 60_000);
+afterAll(endRun, 180_000);

@@ -126,14 +126,14 @@ export async function startSlurmCluster(options: SlurmClusterOptions = {}): Prom
       stop,
       async start(...again: readonly string[]) {
         child = start(program, [...args, ...again]);
-        await eventually("the cluster", isReady, 30_000);
+        await eventually("the cluster", isReady);
       },
       freeze: () => void child.kill("SIGSTOP"),
       thaw: () => void child.kill("SIGCONT"),
       end: () => stop("SIGKILL"),
     };
   };
-  await eventually("munged", () => isMungeReady(environment, munge), 10_000);
+  await eventually("munged", () => isMungeReady(environment, munge));
   const accounting = options.hasAccounting === true ? await startSlurmAccounting(directory, environment) : undefined;
   const settings = [...(accounting?.settings ?? []), ...(options.settings ?? [])];
   writeFileSync(environment.SLURM_CONF, configuration(directory, ports, { ...options, settings }));
@@ -141,7 +141,7 @@ export async function startSlurmCluster(options: SlurmClusterOptions = {}): Prom
   await accounting?.register(`t${ports[0]}`);
   const controller = daemon("slurmctld", ["-D"], "-c");
   const nodes = new Map(Object.keys(NODES).map((name) => [name, daemon("slurmd", ["-D", "-N", name])]));
-  await eventually("the cluster", isReady, 30_000);
+  await eventually("the cluster", isReady);
 
   return {
     directory,
@@ -153,7 +153,7 @@ export async function startSlurmCluster(options: SlurmClusterOptions = {}): Prom
       await eventually("Slurm to forget the job", isGone, 100_000);
     },
     async ready() {
-      await eventually("the cluster", isReady, 30_000);
+      await eventually("the cluster", isReady);
     },
     accounting,
     controller,
@@ -162,7 +162,7 @@ export async function startSlurmCluster(options: SlurmClusterOptions = {}): Prom
       try {
         if (isReady()) {
           command("scancel", "--me");
-          await eventually("the end of all jobs", () => command("squeue", "-h", "--me") === "", 30_000);
+          await eventually("the end of all jobs", () => command("squeue", "-h", "--me") === "");
         }
       } finally {
         for (const each of [...nodes.values(), controller]) await each.end();

@@ -11,17 +11,17 @@ import { recordingLogger } from "../../support/recording_logger.ts";
 import { tempDir } from "../../support/temp_dir.ts";
 
 // Each command of DIRAC takes seconds on a busy machine.
-setDefaultTimeout(180_000);
+setDefaultTimeout(600_000);
 
 let server: DiracServer;
 
 beforeAll(async () => {
   server = await sharedDiracServer();
-}, 180_000);
+});
 
 afterAll(async () => {
   await server.repair();
-}, 180_000);
+});
 
 const signal = new AbortController().signal;
 

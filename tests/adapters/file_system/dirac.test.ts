@@ -4,17 +4,17 @@ import { type DiracServer, sharedDiracServer } from "../../support/dirac_server.
 import { diracFilesWorld } from "./dirac_world.ts";
 
 // Each command of DIRAC takes seconds on a busy machine.
-setDefaultTimeout(180_000);
+setDefaultTimeout(600_000);
 
 let server: DiracServer;
 
 beforeAll(async () => {
   server = await sharedDiracServer();
-}, 180_000);
+});
 
 afterAll(async () => {
   await server.repair();
-}, 180_000);
+});
 
 fileSystemSuite("dirac", () => diracFilesWorld(server), {
   "upload() and download() may be repeated": "where no job ran there is no output; see dirac_transfers.test.ts",

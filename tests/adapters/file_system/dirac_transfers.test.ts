@@ -17,21 +17,21 @@ import { DIRAC_NAMES, type DiracServer, sharedDiracServer } from "../../support/
 import { type DiracFilesOptions, type DiracFilesWorld, diracFilesWorld, stored } from "./dirac_world.ts";
 
 // Each command of DIRAC takes seconds on a busy machine.
-setDefaultTimeout(180_000);
+setDefaultTimeout(600_000);
 
 let server: DiracServer;
 
 beforeAll(async () => {
   server = await sharedDiracServer();
-}, 180_000);
+});
 
 afterEach(async () => {
   await server.repair();
-}, 180_000);
+});
 
 afterAll(async () => {
   await server.repair();
-}, 180_000);
+});
 
 const signal = new AbortController().signal;
 

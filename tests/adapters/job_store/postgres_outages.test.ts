@@ -169,7 +169,7 @@ test("answers that are lost again and again under load cost no write and double 
   await load.stop();
   await eventually("the clean-up", async () => (await server.sql(url, "select id from job")).length === load.done);
   await load.check();
-}, 60_000);
+}, 180_000);
 
 describe("a server that goes away under load", () => {
   const outages: Readonly<Record<string, (url: string) => Promise<void>>> = {
@@ -210,7 +210,7 @@ describe("a server that goes away under load", () => {
         return rows.length === load.done;
       });
       await load.check();
-    }, 60_000);
+    }, 180_000);
   }
 
   test("refuses calls at once while it is away, and answers them as soon as it is back", async () => {
@@ -251,7 +251,7 @@ describe("a server that does not answer", () => {
     expect((await store.save(next, T0)).version).toBe(2);
     expect(await store.history(job.id)).toHaveLength(2);
     await eventually("the clean-up", async () => (await store.list(ALL)).length === 1);
-  }, 60_000);
+  }, 180_000);
 
   test("because a table is locked gives the statement up, and nothing is lost", async () => {
     const url = await server.createDatabase();
@@ -291,7 +291,7 @@ describe("a server without room", () => {
     expect(refused?.status === "rejected" && refused.reason.message).toContain("too many clients already");
     for (const other of others) await other.end();
     await (await open(url)).close();
-  }, 60_000);
+  }, 180_000);
 
   /** Takes every connection that the server has left. */
   async function fillUp(): Promise<PostgresConnection[]> {

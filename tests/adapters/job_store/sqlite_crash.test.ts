@@ -32,7 +32,7 @@ test("every resolved write is still there after the process was killed at any mo
   }
   using database = opened(path);
   expect(database.prepare("pragma integrity_check").get()).toEqual({ integrity_check: "ok" });
-}, 60_000);
+}, 180_000);
 
 test("when a commit fails, its writes are refused and not there, and all resolved ones are", async () => {
   using directory = tempDir();
@@ -56,7 +56,7 @@ test("when a commit fails, its writes are refused and not there, and all resolve
   await using world = await openForTest(path);
   const kept = await world.store.list({ submitter: "someone", limit: 1000, offset: 0 });
   expect(kept.map((job) => Number(job.id)).sort((a, b) => a - b)).toEqual(saved.sort((a, b) => a - b));
-}, 60_000);
+}, 180_000);
 
 test("processes that open a new database at the same time agree on one instance id", async () => {
   using directory = tempDir();
@@ -72,7 +72,7 @@ test("processes that open a new database at the same time agree on one instance 
   expect(exits).toEqual([0, 0, 0, 0]);
   expect(ids).toHaveLength(4);
   expect(new Set(ids).size).toBe(1);
-}, 60_000);
+}, 180_000);
 
 /** What a killed process was promised, job by job. */
 class Promises {

@@ -9,7 +9,7 @@ import { DIRAC_NAMES, type DiracServer, sharedDiracServer } from "../../support/
 import { diracFilesWorld, proxyOf } from "../file_system/dirac_world.ts";
 
 // Each command of DIRAC takes seconds on a busy machine.
-setDefaultTimeout(180_000);
+setDefaultTimeout(600_000);
 
 const signal = new AbortController().signal;
 
@@ -17,11 +17,11 @@ let server: DiracServer;
 
 beforeAll(async () => {
   server = await sharedDiracServer();
-}, 180_000);
+});
 
 afterAll(async () => {
   await server.repair();
-}, 180_000);
+});
 
 test("each attempt of a performer stores its output by itself: a late one disturbs no other, and leaves nothing of a job that is gone", async () => {
   await using world = await diracFilesWorld(server);

@@ -25,9 +25,13 @@ interface Pilot {
  * it and ends. On a grid DIRAC's site director does this; pilots that wait for jobs would take seconds to notice
  * the next one, and much of a small machine.
  */
-async function sendPilots(options: PilotsOptions): Promise<never> {
+async function sendPilots(options: PilotsOptions): Promise<void> {
   const database = new SQL(`mysql://Dirac:Dirac@127.0.0.1:${options.databasePort}/JobDB`, { max: 1 });
   const pilots = new Set<Pilot>();
+  let isStopping = false;
+  process.once("SIGTERM", () => {
+    isStopping = true;
+  });
   const send = (): void => {
     const directory = mkdtempSync(join(options.directory, "pilot-"));
     mkdirSync(join(directory, "etc"));
@@ -43,13 +47,15 @@ async function sendPilots(options: PilotsOptions): Promise<never> {
     pilots.add(pilot);
     child.once("exit", () => pilots.delete(pilot));
   };
-  for (;;) {
+  const onTheWay = (): number => [...pilots].filter(({ directory }) => !hasJob(directory)).length;
+  while (!isStopping) {
     const [row] = await database`select count(*) as waiting from Jobs where Status = 'Waiting'`;
-    const onTheWay = [...pilots].filter(({ directory }) => !hasJob(directory)).length;
-    const wanted = Number(row?.waiting ?? 0) - onTheWay;
+    const wanted = Number(row?.waiting ?? 0) - onTheWay();
     for (let n = Math.min(wanted, options.places - pilots.size); n > 0; n--) send();
     await Bun.sleep(LOOK_AGAIN_MS);
   }
+  // They could still get a job, of those that come when this has ended.
+  while (onTheWay() > 0) await Bun.sleep(LOOK_AGAIN_MS);
 }
 
 /** A pilot writes the description of its job into its directory. */
@@ -60,4 +66,6 @@ function hasJob(directory: string): boolean {
 if (import.meta.main) {
   console.log("ready");
   await sendPilots(JSON.parse(process.argv[2] ?? ""));
+  // Pilots with jobs go on.
+  process.exit();
 }

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll } from "bun:test";
 import { schedulerSuite } from "../../../conformance/scheduler_suite.ts";
+import { PATIENCE_MS } from "../../../conformance/scheduler_world.ts";
 import { type DiracServer, sharedDiracServer } from "../../../support/dirac_server.ts";
 import { makeUserDirectory, openDiracWorld } from "./dirac_world.ts";
 
@@ -8,11 +9,11 @@ let server: DiracServer;
 beforeAll(async () => {
   server = await sharedDiracServer();
   await makeUserDirectory(server);
-}, 180_000);
+}, PATIENCE_MS);
 
 afterAll(async () => {
   await server.repair();
-}, 180_000);
+}, PATIENCE_MS);
 
 const NO_PUSH = "DIRAC tells nothing by itself; it is asked";
 const KILLED =
@@ -26,7 +27,7 @@ const SAME_WITH_OTHER_NUMBERS = [
 const leftOut = process.env.BARTENDER_DIRAC === "all" ? [] : SAME_WITH_OTHER_NUMBERS;
 
 schedulerSuite("dirac", () => openDiracWorld(server), {
-  startsWithinMs: 180_000,
+  startsWithinMs: 300_000,
   isConcurrent: true,
   waivers: {
     ...Object.fromEntries(

@@ -1,6 +1,7 @@
 import { afterAll, afterEach, beforeAll, expect, setDefaultTimeout, test } from "bun:test";
 import { freshTag, jobIn, PATIENCE_MS, signal, untilEnded } from "../../../conformance/scheduler_world.ts";
 import { DIRAC_NAMES, type DiracServer, sharedDiracServer } from "../../../support/dirac_server.ts";
+import { eventually } from "../../../support/eventually.ts";
 import { type DiracWorldOptions, makeUserDirectory, openDiracWorld } from "./dirac_world.ts";
 
 setDefaultTimeout(2 * PATIENCE_MS);
@@ -38,6 +39,8 @@ test("sites, platform, tags and processors of a destination decide which compute
     });
     // All computers here lack the tag.
     const { scheduler } = picky.world;
+    const status = () => server.sql(`select Status from JobDB.Jobs where JobID = ${picky.number}`).trim();
+    await eventually("the queue", () => status() === "Waiting", PATIENCE_MS);
     expect((await scheduler.statuses([picky.id], signal)).get(picky.id)).toEqual({ type: "queued" });
     const wanted = (table: string): readonly string[] =>
       server

@@ -36,5 +36,5 @@ schedulerSuite(
       [Symbol.asyncDispose]: () => scheduler.close(),
     };
   },
-  { startsWithinMs: 10_000, waivers: {} },
+  { startsWithinMs: 30_000, waivers: {} },
 );

@@ -10,7 +10,7 @@ import { startRedis } from "../../../support/redis_server.ts";
 import { openRedisWorld } from "../../../support/redis_world.ts";
 import { tempDir } from "../../../support/temp_dir.ts";
 
-setDefaultTimeout(60_000);
+setDefaultTimeout(180_000);
 
 /** The rule that the documentation gives to administrators. */
 const RULE = /^ {4}(user bartender .*)$/m.exec(

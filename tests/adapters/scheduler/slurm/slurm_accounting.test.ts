@@ -15,7 +15,7 @@ afterAll(() => cluster[Symbol.asyncDispose]());
 beforeEach(() => cluster.ready());
 
 schedulerSuite("slurm with accounting", async () => openSlurmWorld(cluster), {
-  startsWithinMs: 20_000,
+  startsWithinMs: 60_000,
   isConcurrent: true,
   waivers: SLURM_WAIVERS,
 });

@@ -48,7 +48,7 @@ function open(environment: Readonly<Record<string, string>> = {}): SlurmWorld {
 }
 
 schedulerSuite("slurm, commands over SSH as an ordinary user", async () => open(), {
-  startsWithinMs: 20_000,
+  startsWithinMs: 60_000,
   isConcurrent: true,
   waivers: SLURM_WAIVERS,
 });
