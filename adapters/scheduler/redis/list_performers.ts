@@ -11,8 +11,6 @@ import { runScript } from "./redis_script.ts";
 export interface PerformerListOptions {
   readonly connection: RedisConnection;
   readonly keys: QueueKeys;
-  /** How long a performer may be silent before it counts as lost. */
-  readonly leaseMs: number;
   readonly logger: Logger;
 }
 
@@ -28,7 +26,7 @@ type Row = readonly [string, string, number, readonly AttemptTag[]];
  * @throws {BartenderError} when none can be understood
  */
 export async function listPerformers(
-  { connection, keys, leaseMs, logger }: PerformerListOptions,
+  { connection, keys, logger }: PerformerListOptions,
   signal: AbortSignal,
 ): Promise<readonly PerformerPresence[]> {
   const answer = await connection.ask(signal, (client) =>
@@ -38,7 +36,7 @@ export async function listPerformers(
   const faults: unknown[] = [];
   for (const row of answer as readonly Row[]) {
     try {
-      present.push(presenceIn(row, leaseMs));
+      present.push(presenceIn(row));
     } catch (error) {
       faults.push(error);
       logger.warn("A performer cannot be understood", { performer: row[0], reason: messageOf(error) });
@@ -48,8 +46,8 @@ export async function listPerformers(
   return present;
 }
 
-function presenceIn([name, text, leftMs, tags]: Row, leaseMs: number): PerformerPresence {
-  const { destination: _, ...presence } = decodePerformer(text);
+function presenceIn([name, text, leftMs, tags]: Row): PerformerPresence {
+  const { destination: _, leaseMs, ...presence } = decodePerformer(text);
   const silentMs = leaseMs - leftMs;
   const silentForMs = silentMs > leaseMs * SILENT_PART ? silentMs : null;
   // What it says itself is as old as its last renewal.

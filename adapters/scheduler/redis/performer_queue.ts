@@ -215,7 +215,7 @@ export function performerQueue(options: PerformerQueueOptions): AttemptQueue {
     },
     ended,
     async renew(held, { running, isDraining }, isUnbroken, signal) {
-      const presence = encodePerformer({ ...options.about, running, isDraining });
+      const presence = encodePerformer({ ...options.about, leaseMs, running, isDraining });
       const sentAtMs = clock.monotonicMs();
       const values = [performer, String(leaseMs), presence, keys.attempts, ...held.map(({ tag }) => tag)];
       try {

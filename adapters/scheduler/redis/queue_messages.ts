@@ -63,6 +63,8 @@ const performerMessage = Type.Object(
     pid: Type.Integer(),
     /** Milliseconds since 1970 by its own clock. */
     sinceMs: Type.Integer(),
+    /** How long it may be silent; its configuration may be older than the daemon's, or of another destination. */
+    leaseMs: Type.Integer({ minimum: 1 }),
     capacity: Type.Integer(),
     running: Type.Integer(),
     isDraining: Type.Boolean(),

@@ -213,8 +213,7 @@ export function redisScheduler(options: RedisSchedulerOptions): Scheduler {
         return [{ isOk: false, text: messageOf(error) }];
       }
     },
-    performers: (signal) =>
-      whileOpen(signal, (either) => listPerformers({ connection, keys, leaseMs, logger }, either)),
+    performers: (signal) => whileOpen(signal, (either) => listPerformers({ connection, keys, logger }, either)),
     listen: (listener) => follower.listen((tag, status) => listener(schedulerJobId(tag) as SchedulerJobId, status)),
     async close() {
       if (closing.signal.aborted) return;

@@ -41,7 +41,7 @@ test("a performer that cannot be understood is logged and hides no other; when t
   const { performers } = queueKeys(world.options.queue);
   server.cli("hset", performers, "newer-1", '{"version":2}');
   await expect(world.scheduler.performers?.(signal)).rejects.toThrow(OTHER_VERSION);
-  const about = { release: "1", destination: "far", host: "here", pid: 1, sinceMs: 0, capacity: 1 };
+  const about = { release: "1", destination: "far", host: "here", pid: 1, sinceMs: 0, leaseMs: 30_000, capacity: 1 };
   server.cli("hset", performers, "known-1", encodePerformer({ ...about, running: 0, isDraining: false }));
   expect(await world.scheduler.performers?.(signal)).toMatchObject([{ name: "known-1", host: "here" }]);
   expect(world.logger.lines).toContainEqual({
