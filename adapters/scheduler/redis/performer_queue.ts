@@ -86,7 +86,10 @@ export function performerQueue(options: PerformerQueueOptions): AttemptQueue {
     stalledInterval: DELIVERY_MS,
     maxStalledCount: Number.MAX_SAFE_INTEGER,
   });
-  worker.on("error", (error) => logger.debug("The queue in Redis does not answer", { reason: error.message }));
+  worker.on("error", (error) => {
+    connection.noteFault(error);
+    logger.debug("The queue in Redis does not answer", { reason: error.message });
+  });
   void worker.startStalledCheckTimer();
   const deliveries = tagDeliveries(worker, clock, logger);
   const connectedListeners = new Set<() => void>();
@@ -190,7 +193,10 @@ export function performerQueue(options: PerformerQueueOptions): AttemptQueue {
         await new Promise<void>((resolve) => clock.after(Math.min(newMs, SETTLE_LOOK_MS), resolve));
         return undefined;
       }
-      const delivery = await deliveries.next(signal);
+      const delivery = await deliveries.next(signal).catch((error: unknown) => {
+        connection.noteFault(error);
+        throw error;
+      });
       if (delivery === undefined) return undefined;
       const { tag } = delivery;
       const begun = isTag(tag) && mayBegin() ? await begin(tag, signal) : isTag(tag) ? "later" : "over";
