@@ -82,6 +82,8 @@ export function redisConnection(options: RedisConnectionOptions): RedisConnectio
   const channels = new Map<string, (message: string) => void>();
   const subscribed = new Set<() => void>();
   let away: Absence | undefined;
+  /** What was logged since the server was away. */
+  const toldReasons = new Set<string>();
   /** For those who ask before the first connection. */
   const ready = Promise.withResolvers<void>();
   let isClosed = false;
@@ -121,13 +123,15 @@ export function redisConnection(options: RedisConnectionOptions): RedisConnectio
       ? "it asks for a password, and redis_dsn has none"
       : messageOf(error);
     const reason = `Redis cannot be reached: ${why}`;
-    if (away === undefined) logger.warn("Redis cannot be reached; it is tried again", { reason: why });
     // The last reason tells most: the first one is that of a link that was lost.
+    if (!toldReasons.has(why)) logger.warn("Redis cannot be reached; it is tried again", { reason: why });
+    toldReasons.add(why);
     away = { sinceMs: away?.sinceMs ?? clock.nowMs(), reason };
   });
   client.on("ready", () => {
     if (away !== undefined) logger.info("Redis answers again");
     away = undefined;
+    toldReasons.clear();
     ready.resolve();
   });
   connect(client);
