@@ -155,7 +155,9 @@ export function redisConnection(options: RedisConnectionOptions): RedisConnectio
       for (const listener of subscribed) listener();
     } catch (error) {
       isSubscribed.delete(to);
-      logger.debug("Could not subscribe in Redis", { reason: messageOf(error) });
+      // What is not heard is looked for now and then: all goes on, but slowly.
+      const level = messageOf(error).startsWith("NOPERM") ? "warn" : "debug";
+      logger[level]("Could not subscribe in Redis", { reason: messageOf(error) });
     }
   };
   const isSubscribed = new Set<RedisClient>();

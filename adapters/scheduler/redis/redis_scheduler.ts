@@ -8,12 +8,12 @@ import type { JobDescription, Scheduler } from "../../../src/ports/scheduler.ts"
 import { isTag } from "../attempt_id.ts";
 import { checkJob } from "../check_job.ts";
 import { attemptFollower, type Sight } from "./attempt_follower.ts";
-import { describeMemory, describePerformers } from "./describe_queue.ts";
+import { describeMemory, describePerformers, describeServer } from "./describe_queue.ts";
 import { listPerformers } from "./list_performers.ts";
 import { logQuestions } from "./log_questions.ts";
 import { queueKeys } from "./queue_keys.ts";
 import { decodeEnd, decodeNews, encodeAttempt, encodeEnd, encodeNews } from "./queue_messages.ts";
-import { CANCEL, CONFIRM, CREATE, FORGET } from "./queue_scripts.ts";
+import { CANCEL, CONFIRM, CREATE, FORGET, LOOK } from "./queue_scripts.ts";
 import { type RedisConnectionOptions, redisConnection } from "./redis_connection.ts";
 import { runScript } from "./redis_script.ts";
 import { sweepPerformers } from "./sweep_performers.ts";
@@ -207,8 +207,11 @@ export function redisScheduler(options: RedisSchedulerOptions): Scheduler {
       try {
         const present = await connection.ask(signal, (client) => client.hVals(keys.performers));
         const info = await connection.ask(signal, (client) => client.info());
+        // What needs rights, and a server that takes changes.
+        await connection.ask(signal, (client) => runScript(client, LOOK, [keys.leases], []));
+        await connection.ask(signal, (client) => client.publish(keys.probe, ""));
         const server = { isOk: true, text: `Redis answers; queue ${JSON.stringify(options.queue)}` };
-        return [server, ...describeMemory(info), ...describePerformers(present)];
+        return [server, ...describeServer(info), ...describeMemory(info), ...describePerformers(present)];
       } catch (error) {
         return [{ isOk: false, text: messageOf(error) }];
       }
