@@ -27,10 +27,13 @@ export async function performerInTest(
   given: {
     readonly left?: readonly (OwnAttempt & Partial<ResumedAttempt>)[];
     readonly changes?: Partial<PerformerWorld>;
+    /** What an earlier life has left is told only then. */
+    readonly held?: Promise<void>;
   } = {},
 ) {
   const clock = new ManualClock();
   const queue = controlledQueue(LEASE_MS);
+  queue.held = given.held;
   queue.left.push(...(given.left ?? []).map((own) => ({ isCertain: true, ...own })));
   const runner = controlledScheduler();
   const lives: number[] = [];
