@@ -115,11 +115,16 @@ return 1`);
 /**
  * attempt, tags begun by the performer; performer, tag, result, news, channel.
  *
- * An attempt that the server knows as not begun is one whose begin it has forgotten.
+ * An attempt that the server knows as not begun is one whose begin it has forgotten. One that it does not know at all its daemon
+ * has let go, which listens no more then; or the server has lost it since it last heard of it, and the news are all there is.
  */
 export const ENDED = redisScript(`
 redis.call('SREM', KEYS[2], ARGV[2])
 local found = redis.call('HMGET', KEYS[1], 'state', 'by')
+if not found[1] then
+  redis.call('PUBLISH', ARGV[5], ARGV[4])
+  return 0
+end
 if found[1] ~= 'queued' and (found[1] ~= 'begun' or found[2] ~= ARGV[1]) then return 0 end
 redis.call('HSET', KEYS[1], 'state', 'ended', 'result', ARGV[3])
 redis.call('PUBLISH', ARGV[5], ARGV[4])

@@ -92,6 +92,15 @@ describe.concurrent("an attempt whose end a performer has told", () => {
     expect(await t.performer.resume(signal)).toEqual([]);
     expect(await t.statusOf(own)).toMatchObject(GOOD);
   });
+
+  test("before any renewal told of it a server that had lost it reaches its daemon all the same", async () => {
+    await using t = await setup(server);
+    const own = await t.begun();
+    t.lose(own);
+    const told = new Promise<unknown>((resolve) => t.world.scheduler.listen?.((...news) => resolve(news)));
+    await t.performer.ended(own.tag, GOOD, signal);
+    expect(await told).toEqual([own.tag, expect.objectContaining({ type: "ended", outcome: expect.anything() })]);
+  });
 });
 
 test("nothing is begun by a lease that is so new that a server which is killed could forget it", async () => {
