@@ -77,15 +77,17 @@ export function recordsIn(controlDir: string): readonly AttemptTag[] {
   return readdirSync(controlDir).filter(isTag) as AttemptTag[];
 }
 
+/** The copy of a machine must not pass for that: both would run the same jobs. So a name only counts on its host. */
 function nameIn(home: string, host: string): string {
   const file = join(home, "name");
+  const start = `${host.replaceAll(/[^A-Za-z0-9.-]/g, "_").slice(0, 100)}-`;
   try {
     const name = readFileSync(file, "utf8");
-    if (/^[A-Za-z0-9._-]{8,200}$/.test(name)) return name;
+    if (name.startsWith(start) && /^[0-9a-f]{12}$/.test(name.slice(start.length))) return name;
   } catch (error) {
     if (codeOf(error) !== "ENOENT") throw error;
   }
-  const name = `${host.replaceAll(/[^A-Za-z0-9.-]/g, "_").slice(0, 100)}-${randomBytes(6).toString("hex")}`;
+  const name = `${start}${randomBytes(6).toString("hex")}`;
   writeFileSync(`${file}.new`, name, { mode: 0o600 });
   renameSync(`${file}.new`, file);
   return name;
