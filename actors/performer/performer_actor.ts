@@ -48,6 +48,7 @@ export function performerActor(world: PerformerWorld): ActorFactory<PerformerMes
     /** True when the attempt that was asked for may be ours already. */
     let isBeginning = false;
     let isSilent = false;
+    let isFull = false;
     /** True when the lease is given back; it must not be taken again. */
     let isLeaving = false;
     let drained: (() => void) | undefined;
@@ -151,11 +152,19 @@ export function performerActor(world: PerformerWorld): ActorFactory<PerformerMes
         () => ({ type: "claimed", attempts: [] }),
       );
     };
+    /** While there is none others get the jobs. */
+    const hasRoom = (): boolean => {
+      const isRoomy = world.hasRoom();
+      if (!isRoomy && !isFull) ctx.logger.warn("No job is taken, as the disk with the state of the performer is full");
+      isFull = !isRoomy;
+      if (isFull) ctx.startTimer("take", TAKE_RETRY_MS, { type: "take_due" });
+      return isRoomy;
+    };
     const takeMore = (): void => {
-      if (isTaking || !isResumed || !mayBegin() || attempts.size >= world.capacity) return;
+      if (isTaking || !isResumed || !mayBegin() || attempts.size >= world.capacity || !hasRoom()) return;
       isTaking = true;
       const beginning = (): boolean => {
-        isBeginning = mayBegin();
+        isBeginning = mayBegin() && hasRoom();
         return isBeginning;
       };
       ctx.run(

@@ -41,6 +41,7 @@ export async function performerInTest(
   const world: PerformerWorld = {
     ...{ name: "far", queue, runner, workplace: inPlaceWorkplace(), capacity: 1, endingMs: ENDING_MS },
     records: async () => [],
+    hasRoom: () => true,
     mayLiveFor: (ms) => void lives.push(ms),
     mayStart: () => true,
     startIsOver: () => undefined,

@@ -16,6 +16,8 @@ export interface PerformerHome {
   readonly controlDir: string;
   /** The attempts with a record. */
   records(): readonly AttemptTag[];
+  /** False when its disk is full. */
+  hasRoom(): boolean;
   /** Idempotent. */
   release(): Promise<void>;
 }
@@ -44,6 +46,7 @@ export async function openPerformerHome(directory: string, host: string): Promis
       controlDir,
       directory: home,
       records: () => recordsIn(controlDir),
+      hasRoom: () => hasRoomIn(home),
       async release() {
         try {
           if (recordsIn(controlDir).length === 0) rmSync(mark, { force: true });
@@ -54,6 +57,22 @@ export async function openPerformerHome(directory: string, host: string): Promis
     };
   }
   throw new BartenderError("performer_home", `${directory}: more than ${MOST_HOMES} performers are running`);
+}
+
+/** For the record of an attempt, and what else is noted of it. */
+const ROOM = Buffer.alloc(16_384);
+
+function hasRoomIn(home: string): boolean {
+  const file = join(home, "room");
+  try {
+    writeFileSync(file, ROOM, { mode: 0o600 });
+    return true;
+  } catch (error) {
+    if (["ENOSPC", "EDQUOT"].includes(codeOf(error))) return false;
+    throw error;
+  } finally {
+    rmSync(file, { force: true });
+  }
 }
 
 /** In a home that is in use, or was left without order. */

@@ -60,6 +60,29 @@ test("no more attempts are taken than there is room for", async () => {
   expect(runner.submitted.map(({ tag }) => tag)).toEqual([attempt(1).tag, attempt(2).tag]);
 });
 
+test("nothing is taken while no record can be kept, which is logged once", async () => {
+  let hasRoom = false;
+  await using world = await setup({ changes: { hasRoom: () => hasRoom } });
+  const { queue, runner, clock, logger } = world;
+  queue.waiting.push(attempt(1));
+  await clock.advance(LEASE_MS);
+  expect(queue.waiting.length).toBe(1);
+  expect(logger.lines.filter(({ level }) => level === "warn").length).toBe(1);
+  hasRoom = true;
+  await clock.advance(1_000);
+  expect(runner.submitted.length).toBe(1);
+});
+
+test("what is brought when no record can be kept any more is left to others", async () => {
+  const rooms = [true];
+  await using world = await setup({ changes: { hasRoom: () => rooms.shift() ?? false } });
+  const { queue, runner, clock } = world;
+  queue.waiting.push(attempt(1));
+  await clock.advance(LEASE_MS);
+  expect(rooms).toEqual([]);
+  expect(runner.submitted).toEqual([]);
+});
+
 test("the lease is renewed six times while it lasts, and with it the time that commands have", async () => {
   await using world = await setup();
   const { queue, clock, lives } = world;
