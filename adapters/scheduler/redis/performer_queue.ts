@@ -64,7 +64,7 @@ const LASTING_PART = 0.5;
 const WAIT_FOR_WORK_S = 2;
 
 /** A tag that was brought to a performer which died before it began comes back after this. */
-const DELIVERY_MS = 15_000;
+const DELIVERY_MS = 5_000;
 
 /** The other side of `redisScheduler`: takes attempts and says what becomes of them. */
 export function performerQueue(options: PerformerQueueOptions): AttemptQueue {
