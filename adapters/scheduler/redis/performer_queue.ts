@@ -22,6 +22,7 @@ import {
   encodeLogAnswer,
   encodeNews,
   encodePerformer,
+  MESSAGE_VERSION,
 } from "./queue_messages.ts";
 import { BEGIN, ENDED, LEAVE, RENEW, RESTORE, RESUME, RUNNING } from "./queue_scripts.ts";
 import { isWriteRefusal, type RedisConnectionOptions, redisConnection } from "./redis_connection.ts";
@@ -126,16 +127,30 @@ export function performerQueue(options: PerformerQueueOptions): AttemptQueue {
   let leaseLastsFromMs = Number.NEGATIVE_INFINITY;
   /** Since when the server has refused to renew the lease, time and again. */
   let refusedSinceMs: number | undefined;
+  /** The newer version of messages that was told last. */
+  let toldVersion: string | undefined;
   let isClosed = false;
 
-  const begin = async (tag: string, signal: AbortSignal): Promise<OwnAttempt | "later" | "over"> => {
+  /** After an update of the daemon: performers of its version can run it, which we could not. */
+  const leaveToNewer = (version: string): "newer" => {
+    if (toldVersion !== version) {
+      const reason = `expected messages of version ${MESSAGE_VERSION}, got ${version}; daemon and performers must be of the same version`;
+      logger.error("Jobs of a newer version of Bartender are left to performers of that version", { reason });
+    }
+    toldVersion = version;
+    return "newer";
+  };
+  const begin = async (tag: string, signal: AbortSignal): Promise<OwnAttempt | "later" | "over" | "newer"> => {
     const own = [keys.attempt(tag), keys.leases, begunBy];
     for (;;) {
       const knownMs = Math.round(clock.monotonicMs() - known.sinceMs);
-      const values = [tag, performer, String(settleMs), known.life, String(knownMs), keys.beginnings];
-      const answer = await connection.ask(signal, (client) => runScript(client, BEGIN, own, values));
+      const about = [String(settleMs), known.life, String(knownMs), keys.beginnings, String(MESSAGE_VERSION)];
+      const answer = await connection.ask(signal, (client) =>
+        runScript(client, BEGIN, own, [tag, performer, ...about]),
+      );
       const [state, text = ""] = answer as readonly string[];
       if (state === "begun") return ownAttempt(tag, text, signal);
+      if (state === "newer") return leaveToNewer(text);
       if (state !== "settling") return state === "over" ? "over" : "later";
       await new Promise<void>((resolve) => clock.after(SETTLE_LOOK_MS, resolve));
     }
@@ -199,9 +214,10 @@ export function performerQueue(options: PerformerQueueOptions): AttemptQueue {
       });
       if (delivery === undefined) return undefined;
       const { tag } = delivery;
-      const begun = isTag(tag) && mayBegin() ? await begin(tag, signal) : isTag(tag) ? "later" : "over";
+      const begun = !isTag(tag) ? "over" : mayBegin() ? await begin(tag, signal) : "later";
       if (typeof begun !== "string" && !wantsMore) deliveries.settleSoon(delivery);
-      else delivery.settle(begun === "later" ? "later" : "done", wantsMore);
+      else delivery.settle(begun === "later" || begun === "newer" ? "later" : "done", wantsMore);
+      if (begun === "newer") throw new SchedulerUnavailableError("The next job is of a newer version of Bartender");
       return typeof begun === "string" ? undefined : begun;
     },
     async resume(signal) {
