@@ -1,5 +1,14 @@
 import { randomBytes } from "node:crypto";
-import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statfsSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { BartenderError } from "../../../src/core/errors.ts";
 import type { AttemptTag } from "../../../src/core/ids.ts";
@@ -60,19 +69,12 @@ export async function openPerformerHome(directory: string, host: string): Promis
 }
 
 /** For the record of an attempt, and what else is noted of it. */
-const ROOM = Buffer.alloc(16_384);
+const ROOM_BYTES = 65_536;
 
 function hasRoomIn(home: string): boolean {
-  const file = join(home, "room");
-  try {
-    writeFileSync(file, ROOM, { mode: 0o600 });
-    return true;
-  } catch (error) {
-    if (["ENOSPC", "EDQUOT"].includes(codeOf(error))) return false;
-    throw error;
-  } finally {
-    rmSync(file, { force: true });
-  }
+  const { blocks, bavail, bsize } = statfsSync(home);
+  // Some file systems do not say how large they are.
+  return blocks === 0 || bavail * bsize >= ROOM_BYTES;
 }
 
 /** In a home that is in use, or was left without order. */
