@@ -173,7 +173,7 @@ async function worldOf(
     logger,
   });
   closers.push(() => queue.close());
-  const life = lifeFiles(home.directory);
+  const life = lifeFiles(home.directory, logger);
   closers.push(async () => life.close());
   if (home.records().length === 0) life.clear();
   // What an earlier life was about to start, it has started by now, or we do.
@@ -191,6 +191,7 @@ async function worldOf(
     capacity: scheduler.maxJobs,
     endingMs: killGraceMs + leaseMs * SPARE_PART,
     records: async () => home.records(),
+    hasRoom: () => home.hasRoom(),
     mayLiveFor(ms) {
       if (!life.isAvailable) return;
       untilMs = life.nowMs() + ms + leaseMs * GUARD_PART;

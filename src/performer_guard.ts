@@ -36,7 +36,7 @@ const runner = memoryScheduler({
 // Whoever stops the performer does not mean the guard.
 for (const signal of ["SIGTERM", "SIGINT", "SIGHUP"]) process.on(signal, () => undefined);
 await guardCommands({
-  life: lifeFiles(home),
+  life: lifeFiles(home, logger),
   pid: process.pid,
   records: () => recordsIn(controlDir),
   claim: (tag) => files.claim(tag, process.pid, files.headOf(table.bootId, home)),

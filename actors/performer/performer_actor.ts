@@ -42,19 +42,25 @@ export function performerActor(world: PerformerWorld): ActorFactory<PerformerMes
     /** The same, by the word of the server alone. */
     let renewedAtMs = Number.NEGATIVE_INFINITY;
     let isResumed = false;
+    /** True while it is not known yet whether an earlier life has left something. */
+    let isResuming = false;
     let isTaking = false;
     /** True when the attempt that was asked for may be ours already. */
     let isBeginning = false;
     let isSilent = false;
+    let isFull = false;
     /** True when the lease is given back; it must not be taken again. */
     let isLeaving = false;
     let drained: (() => void) | undefined;
+    /** Why all commands are ended, also those that are still on their way to us. */
+    let endReason: string | undefined;
 
     const fenceMs = queue.leaseMs - world.endingMs;
     const hasLease = (): boolean => clock.monotonicMs() - leasedAtMs < fenceMs;
     const mayBegin = (): boolean => drained === undefined && hasLease();
 
     const resume = (): void => {
+      isResuming = true;
       ctx.run(
         async (signal) => {
           const records = await world.records();
@@ -125,6 +131,7 @@ export function performerActor(world: PerformerWorld): ActorFactory<PerformerMes
         }),
       );
       attempts.set(tag, { own, ref });
+      if (endReason !== undefined) ref.send({ type: "interrupt", reason: endReason });
       ctx.watch(ref, () => ({ type: "attempt_over", tag }));
     };
     /** What was begun in our name by a question whose answer did not arrive. */
@@ -145,11 +152,19 @@ export function performerActor(world: PerformerWorld): ActorFactory<PerformerMes
         () => ({ type: "claimed", attempts: [] }),
       );
     };
+    /** While there is none others get the jobs. */
+    const hasRoom = (): boolean => {
+      const isRoomy = world.hasRoom();
+      if (!isRoomy && !isFull) ctx.logger.warn("No job is taken, as the disk with the state of the performer is full");
+      isFull = !isRoomy;
+      if (isFull) ctx.startTimer("take", TAKE_RETRY_MS, { type: "take_due" });
+      return isRoomy;
+    };
     const takeMore = (): void => {
-      if (isTaking || !isResumed || !mayBegin() || attempts.size >= world.capacity) return;
+      if (isTaking || !isResumed || !mayBegin() || attempts.size >= world.capacity || !hasRoom()) return;
       isTaking = true;
       const beginning = (): boolean => {
-        isBeginning = mayBegin();
+        isBeginning = mayBegin() && hasRoom();
         return isBeginning;
       };
       ctx.run(
@@ -159,9 +174,10 @@ export function performerActor(world: PerformerWorld): ActorFactory<PerformerMes
       );
     };
     const leaveWhenDrained = (): void => {
-      if (drained === undefined || attempts.size > 0 || isBeginning || isLeaving) return;
+      if (drained === undefined || attempts.size > 0 || isBeginning || isResuming || isLeaving) return;
       isLeaving = true;
       ctx.cancelTimer("renew");
+      ctx.cancelTimer("resume");
       ctx.run(
         () => queue.leave(),
         () => ({ type: "left" }),
@@ -185,14 +201,18 @@ export function performerActor(world: PerformerWorld): ActorFactory<PerformerMes
         switch (message.type) {
           case "resumed":
             isResumed = true;
+            isResuming = false;
             for (const own of message.attempts) begin(own, undefined);
             if (message.attempts.length > 0) {
               const tags = message.attempts.map(({ tag }) => tag);
               ctx.logger.info("Commands of an earlier performer were taken over", { tags });
             }
-            return renew();
+            leaveWhenDrained();
+            return isLeaving ? undefined : renew();
           case "not_resumed":
-            return ctx.startTimer("resume", RENEWAL_RETRY_MS, { type: "resume_due" });
+            isResuming = false;
+            ctx.startTimer("resume", RENEWAL_RETRY_MS, { type: "resume_due" });
+            return leaveWhenDrained();
           case "resume_due":
             return resume();
           case "renewal_due":
@@ -267,6 +287,7 @@ export function performerActor(world: PerformerWorld): ActorFactory<PerformerMes
             }
             return leaveWhenDrained();
           case "end_all":
+            endReason = message.reason;
             return sendAll({ type: "interrupt", reason: message.reason });
           case "left":
             return drained?.();

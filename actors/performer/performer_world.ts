@@ -21,6 +21,8 @@ export interface PerformerWorld {
   readonly endingMs: number;
   /** The attempts that this machine has records of, of this or an earlier life of the performer. */
   records(): Promise<readonly AttemptTag[]>;
+  /** False when no record can be kept of what is taken: its command would not begin, and its job would fail. */
+  hasRoom(): boolean;
   /**
    * Tells who watches over this process until when its commands may live, as milliseconds from now; they end then when
    * nothing more is told.

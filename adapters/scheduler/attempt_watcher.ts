@@ -8,7 +8,6 @@ import type { AttemptCgroups } from "./attempt_cgroups.ts";
 import { type AttemptFiles, writeReturnCode } from "./attempt_files.ts";
 import { type Ending, endProcesses, type LastSignal } from "./end_processes.ts";
 import { examineAttempt } from "./examine_attempt.ts";
-import { afterLong } from "./long_timer.ts";
 import { lostChildren } from "./lost_children.ts";
 import { outcomeOf } from "./outcome_of.ts";
 import type { ProcessTable } from "./process_table.ts";
@@ -123,7 +122,7 @@ export function attemptWatcher(options: WatcherOptions): AttemptWatcher {
     }
     attempts.set(added.tag, added);
     if (timeoutS !== undefined) {
-      added.stopDeadline = afterLong(clock, timeoutS * 1000 - ageMs, () => {
+      added.stopDeadline = clock.after(Math.max(0, timeoutS * 1000 - ageMs), () => {
         if (!isGone(added)) {
           endInBackground(added, `Timed out after ${timeoutS} s`);
         }

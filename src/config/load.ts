@@ -24,6 +24,7 @@ import {
 import type { SchemaView } from "./schema_view.ts";
 import type { DeniedSecrets } from "./secret_file.ts";
 import { type DestinationEntries, type NeedsSecrets, readSecrets } from "./secrets.ts";
+import { checkSharedQueues } from "./shared_queues.ts";
 import type { YamlNode } from "./yaml_node.ts";
 import { parseYamlTree } from "./yaml_tree.ts";
 
@@ -167,6 +168,7 @@ function build(root: YamlNode, file: string, options: LoadOptions): LoadResult {
     },
     commandEnvironment: complete.command_environment,
   };
+  checkSharedQueues(config.destinations, report);
   return { isValid: true, config, warnings: report.warnings() };
 }
 

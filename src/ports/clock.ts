@@ -4,6 +4,6 @@ export interface Clock {
   nowMs(): number;
   /** Milliseconds from an arbitrary start; never goes back. For delays and durations. */
   monotonicMs(): number;
-  /** Calls `run` once after `delayMs`. @returns a function that prevents it; calling it later is a no-op. */
+  /** Calls `run` once after `delayMs`, which may be years. @returns a function that prevents it; calling it later is a no-op. */
   after(delayMs: number, run: () => void): () => void;
 }

@@ -581,6 +581,32 @@ describe("warnings", () => {
     ]);
   });
 
+  test("destinations that share a queue and treat jobs in different ways are named", async () => {
+    const withQueues = (second: string, rest = "filesystem: {type: local}") =>
+      loadText(`applications: {a: {command_template: echo}}
+destinations:
+  small: {scheduler: {type: arq, redis_dsn: "redis://h/3"}, filesystem: {type: local}, on_interrupt: error}
+  large: {scheduler: {type: redis, ${second}}, ${rest}}
+`);
+    const messages = async (...given: Parameters<typeof withQueues>) =>
+      (await withQueues(...given)).warnings.map(({ message }) => message);
+    const warning = (keys: string) => [
+      `is shared with destination "small", whose workers run its jobs by their own ${keys}`,
+    ];
+    expect(await messages('redis_dsn: "redis://h?db=3", job_timeout: PT2H, max_jobs: 2')).toEqual(
+      warning("job_timeout"),
+    );
+    expect(await messages('redis_dsn: "redis://h/3", sandbox: [bwrap]')).toEqual(warning("sandbox"));
+    const elsewhere = "filesystem: {type: sftp, entry: /jobs, ssh_config: {hostname: h}}, on_interrupt: rerun";
+    expect(await messages('redis_dsn: "redis://h/3"', elsewhere)).toEqual(warning("filesystem, on_interrupt"));
+    for (const same of ['redis_dsn: "redis://h/3", job_timeout: PT1H', 'redis_dsn: "redis://h/4", job_timeout: 1']) {
+      expect(await messages(same)).toEqual([]);
+    }
+    expect(await messages('redis_dsn: "redis://h/3", queue: large, job_timeout: 1')).toEqual([]);
+    const [found] = (await withQueues('redis_dsn: "redis://h/3", job_timeout: 1')).warnings;
+    expect(found).toMatchObject({ position: { line: 4 }, path: ["destinations", "large", "scheduler", "queue"] });
+  });
+
   test("a parameter in redis_dsn without a meaning is named, but not its value", async () => {
     const scheduler = "{type: arq, redis_dsn: 'redis://h?timeout=secret&db=3'}";
     const { warnings } = await loadText(withDestination(scheduler));

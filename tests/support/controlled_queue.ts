@@ -13,6 +13,8 @@ export interface ControlledQueue extends AttemptQueue {
   hasLeft(): boolean;
   /** What the next renewal answers. */
   answer: Renewal;
+  /** `resume` and `take` have no answer before this. */
+  held: Promise<void> | undefined;
   /** Thrown by every method as long as it is there. */
   fault: Error | undefined;
   cancel(tag: AttemptTag): void;
@@ -33,6 +35,7 @@ export function controlledQueue(leaseMs: number): ControlledQueue {
   const queue: ControlledQueue = {
     ...{ leaseMs, waiting: [], left: [], started, ends, renewals },
     answer: { cancelled: [], lost: [], unclaimed: [] },
+    held: undefined,
     fault: undefined,
     connected: () => undefined,
     hasLeft: () => hasLeft,
@@ -42,7 +45,10 @@ export function controlledQueue(leaseMs: number): ControlledQueue {
     async take(mayBegin, _wantsMore, signal) {
       enter();
       const brought = queue.waiting.shift();
-      if (brought !== undefined && mayBegin()) return brought;
+      if (brought !== undefined && mayBegin()) {
+        await queue.held;
+        return brought;
+      }
       await new Promise<void>((resolve) => {
         wakeTaker = resolve;
         signal.addEventListener("abort", () => resolve(), { once: true });
@@ -50,6 +56,7 @@ export function controlledQueue(leaseMs: number): ControlledQueue {
       return undefined;
     },
     async resume() {
+      await queue.held;
       enter();
       return queue.left;
     },

@@ -11,9 +11,12 @@ export interface LossyProxy extends AsyncDisposable {
   loseNextAnswerAndLink(): void;
   /** Breaks all connections and refuses new ones, or takes them again. */
   setReachable(isReachable: boolean): void;
+  /** New connections go to another server, as when a name leads elsewhere; those that are there stay. */
+  leadTo(serverPort: number): void;
 }
 
-export async function lossyProxy(serverPort: number): Promise<LossyProxy> {
+export async function lossyProxy(firstPort: number): Promise<LossyProxy> {
+  let serverPort = firstPort;
   const pairs = new Set<readonly [Socket, Socket]>();
   let [isLosing, isLinkLost] = [false, false];
   let [isReachable, lost] = [true, 0];
@@ -56,6 +59,9 @@ export async function lossyProxy(serverPort: number): Promise<LossyProxy> {
       isLinkLost = true;
     },
     setReachable,
+    leadTo(port) {
+      serverPort = port;
+    },
     async [Symbol.asyncDispose]() {
       for (const pair of [...pairs]) cut(pair);
       await new Promise<void>((closed) => server.close(() => closed()));

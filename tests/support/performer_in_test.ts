@@ -27,10 +27,13 @@ export async function performerInTest(
   given: {
     readonly left?: readonly (OwnAttempt & Partial<ResumedAttempt>)[];
     readonly changes?: Partial<PerformerWorld>;
+    /** What an earlier life has left is told only then. */
+    readonly held?: Promise<void>;
   } = {},
 ) {
   const clock = new ManualClock();
   const queue = controlledQueue(LEASE_MS);
+  queue.held = given.held;
   queue.left.push(...(given.left ?? []).map((own) => ({ isCertain: true, ...own })));
   const runner = controlledScheduler();
   const lives: number[] = [];
@@ -38,6 +41,7 @@ export async function performerInTest(
   const world: PerformerWorld = {
     ...{ name: "far", queue, runner, workplace: inPlaceWorkplace(), capacity: 1, endingMs: ENDING_MS },
     records: async () => [],
+    hasRoom: () => true,
     mayLiveFor: (ms) => void lives.push(ms),
     mayStart: () => true,
     startIsOver: () => undefined,

@@ -2,6 +2,23 @@ import { messageOf } from "../../../src/core/errors.ts";
 import type { ProbeFinding } from "../../../src/ports/probe.ts";
 import { decodePerformer } from "./queue_messages.ts";
 
+/** Oldest version with all that is asked for. */
+const OLDEST = [6, 2] as const;
+
+/**
+ * What no configuration of ours can mend.
+ *
+ * @param info answer to `INFO`
+ */
+export function describeServer(info: string): readonly ProbeFinding[] {
+  const faults: string[] = [];
+  const [, version = "", major, minor] = /^redis_version:((\d+)\.(\d+)\S*)/m.exec(info) ?? [];
+  const isOld = Number(major) < OLDEST[0] || (Number(major) === OLDEST[0] && Number(minor) < OLDEST[1]);
+  if (isOld) faults.push(`Redis is too old: expected version ${OLDEST.join(".")} or newer, got ${version}`);
+  if (/^redis_mode:cluster/m.test(info)) faults.push("Redis is part of a cluster, which is not supported");
+  return faults.map((text) => ({ isOk: false, text }));
+}
+
 /**
  * What a server may forget. That is nothing that keeps jobs from running, so it is told and no fault.
  *

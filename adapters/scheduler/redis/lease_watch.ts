@@ -5,6 +5,11 @@ export interface Lease {
   readonly until: string;
 }
 
+/** A lease that has not been renewed. */
+export interface SilentLease extends Lease {
+  readonly silentMs: number;
+}
+
 /** What a server said that takes changes. */
 export interface LeaseSight {
   /** Which life of the server it is. */
@@ -13,15 +18,15 @@ export interface LeaseSight {
 }
 
 /**
- * Finds the performers that are lost: those that have not renewed their lease for as long as it lasts, while they could.
+ * Finds the performers that may be lost: those that have not renewed their lease for as long as ours last, while they could.
+ * Whose own last longer are lost only later.
  *
  * Only our own monotonic clock counts, as that of the server may be set. And only time in which the server took changes:
  * it must be the same one all the while, and at no time have let us wait for longer than {@link longestGapMs}. A performer
  * relies on that when it is refused.
  */
 export interface LeaseWatch {
-  /** @returns the leases that are over */
-  look(sight: LeaseSight, askedAtMs: number, answeredAtMs: number): readonly Lease[];
+  look(sight: LeaseSight, askedAtMs: number, answeredAtMs: number): readonly SilentLease[];
 }
 
 /** A server that refuses every change for longer than this, refuses daemons one as well. */
@@ -46,7 +51,9 @@ export function leaseWatch(leaseMs: number): LeaseWatch {
           return [performer, before?.until === until ? before : { until, sinceMs: answeredAtMs }];
         }),
       );
-      return sight.leases.filter(({ performer }) => askedAtMs - (seen.get(performer)?.sinceMs ?? askedAtMs) >= leaseMs);
+      return sight.leases
+        .map((lease) => ({ ...lease, silentMs: askedAtMs - (seen.get(lease.performer)?.sinceMs ?? askedAtMs) }))
+        .filter(({ silentMs }) => silentMs >= leaseMs);
     },
   };
 }

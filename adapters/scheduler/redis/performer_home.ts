@@ -1,5 +1,14 @@
 import { randomBytes } from "node:crypto";
-import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statfsSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { BartenderError } from "../../../src/core/errors.ts";
 import type { AttemptTag } from "../../../src/core/ids.ts";
@@ -16,6 +25,8 @@ export interface PerformerHome {
   readonly controlDir: string;
   /** The attempts with a record. */
   records(): readonly AttemptTag[];
+  /** False when its disk is full. */
+  hasRoom(): boolean;
   /** Idempotent. */
   release(): Promise<void>;
 }
@@ -44,6 +55,7 @@ export async function openPerformerHome(directory: string, host: string): Promis
       controlDir,
       directory: home,
       records: () => recordsIn(controlDir),
+      hasRoom: () => hasRoomIn(home),
       async release() {
         try {
           if (recordsIn(controlDir).length === 0) rmSync(mark, { force: true });
@@ -54,6 +66,15 @@ export async function openPerformerHome(directory: string, host: string): Promis
     };
   }
   throw new BartenderError("performer_home", `${directory}: more than ${MOST_HOMES} performers are running`);
+}
+
+/** For the record of an attempt, and what else is noted of it. */
+const ROOM_BYTES = 65_536;
+
+function hasRoomIn(home: string): boolean {
+  const { blocks, bavail, bsize } = statfsSync(home);
+  // Some file systems do not say how large they are.
+  return blocks === 0 || bavail * bsize >= ROOM_BYTES;
 }
 
 /** In a home that is in use, or was left without order. */
@@ -77,15 +98,17 @@ export function recordsIn(controlDir: string): readonly AttemptTag[] {
   return readdirSync(controlDir).filter(isTag) as AttemptTag[];
 }
 
+/** The copy of a machine must not pass for that: both would run the same jobs. So a name only counts on its host. */
 function nameIn(home: string, host: string): string {
   const file = join(home, "name");
+  const start = `${host.replaceAll(/[^A-Za-z0-9.-]/g, "_").slice(0, 100)}-`;
   try {
     const name = readFileSync(file, "utf8");
-    if (/^[A-Za-z0-9._-]{8,200}$/.test(name)) return name;
+    if (name.startsWith(start) && /^[0-9a-f]{12}$/.test(name.slice(start.length))) return name;
   } catch (error) {
     if (codeOf(error) !== "ENOENT") throw error;
   }
-  const name = `${host.replaceAll(/[^A-Za-z0-9.-]/g, "_").slice(0, 100)}-${randomBytes(6).toString("hex")}`;
+  const name = `${start}${randomBytes(6).toString("hex")}`;
   writeFileSync(`${file}.new`, name, { mode: 0o600 });
   renameSync(`${file}.new`, file);
   return name;

@@ -22,6 +22,7 @@ import {
   encodeLogAnswer,
   encodeNews,
   encodePerformer,
+  MESSAGE_VERSION,
 } from "./queue_messages.ts";
 import { BEGIN, ENDED, LEAVE, RENEW, RESTORE, RESUME, RUNNING } from "./queue_scripts.ts";
 import { isWriteRefusal, type RedisConnectionOptions, redisConnection } from "./redis_connection.ts";
@@ -64,7 +65,7 @@ const LASTING_PART = 0.5;
 const WAIT_FOR_WORK_S = 2;
 
 /** A tag that was brought to a performer which died before it began comes back after this. */
-const DELIVERY_MS = 15_000;
+const DELIVERY_MS = 5_000;
 
 /** The other side of `redisScheduler`: takes attempts and says what becomes of them. */
 export function performerQueue(options: PerformerQueueOptions): AttemptQueue {
@@ -86,7 +87,10 @@ export function performerQueue(options: PerformerQueueOptions): AttemptQueue {
     stalledInterval: DELIVERY_MS,
     maxStalledCount: Number.MAX_SAFE_INTEGER,
   });
-  worker.on("error", (error) => logger.debug("The queue in Redis does not answer", { reason: error.message }));
+  worker.on("error", (error) => {
+    connection.noteFault(error);
+    logger.debug("The queue in Redis does not answer", { reason: error.message });
+  });
   void worker.startStalledCheckTimer();
   const deliveries = tagDeliveries(worker, clock, logger);
   const connectedListeners = new Set<() => void>();
@@ -123,16 +127,30 @@ export function performerQueue(options: PerformerQueueOptions): AttemptQueue {
   let leaseLastsFromMs = Number.NEGATIVE_INFINITY;
   /** Since when the server has refused to renew the lease, time and again. */
   let refusedSinceMs: number | undefined;
+  /** The newer version of messages that was told last. */
+  let toldVersion: string | undefined;
   let isClosed = false;
 
-  const begin = async (tag: string, signal: AbortSignal): Promise<OwnAttempt | "later" | "over"> => {
+  /** After an update of the daemon: performers of its version can run it, which we could not. */
+  const leaveToNewer = (version: string): "newer" => {
+    if (toldVersion !== version) {
+      const reason = `expected messages of version ${MESSAGE_VERSION}, got ${version}; daemon and performers must be of the same version`;
+      logger.error("Jobs of a newer version of Bartender are left to performers of that version", { reason });
+    }
+    toldVersion = version;
+    return "newer";
+  };
+  const begin = async (tag: string, signal: AbortSignal): Promise<OwnAttempt | "later" | "over" | "newer"> => {
     const own = [keys.attempt(tag), keys.leases, begunBy];
     for (;;) {
       const knownMs = Math.round(clock.monotonicMs() - known.sinceMs);
-      const values = [tag, performer, String(settleMs), known.life, String(knownMs), keys.beginnings];
-      const answer = await connection.ask(signal, (client) => runScript(client, BEGIN, own, values));
+      const about = [String(settleMs), known.life, String(knownMs), keys.beginnings, String(MESSAGE_VERSION)];
+      const answer = await connection.ask(signal, (client) =>
+        runScript(client, BEGIN, own, [tag, performer, ...about]),
+      );
       const [state, text = ""] = answer as readonly string[];
       if (state === "begun") return ownAttempt(tag, text, signal);
+      if (state === "newer") return leaveToNewer(text);
       if (state !== "settling") return state === "over" ? "over" : "later";
       await new Promise<void>((resolve) => clock.after(SETTLE_LOOK_MS, resolve));
     }
@@ -190,12 +208,16 @@ export function performerQueue(options: PerformerQueueOptions): AttemptQueue {
         await new Promise<void>((resolve) => clock.after(Math.min(newMs, SETTLE_LOOK_MS), resolve));
         return undefined;
       }
-      const delivery = await deliveries.next(signal);
+      const delivery = await deliveries.next(signal).catch((error: unknown) => {
+        connection.noteFault(error);
+        throw error;
+      });
       if (delivery === undefined) return undefined;
       const { tag } = delivery;
-      const begun = isTag(tag) && mayBegin() ? await begin(tag, signal) : isTag(tag) ? "later" : "over";
+      const begun = !isTag(tag) ? "over" : mayBegin() ? await begin(tag, signal) : "later";
       if (typeof begun !== "string" && !wantsMore) deliveries.settleSoon(delivery);
-      else delivery.settle(begun === "later" ? "later" : "done", wantsMore);
+      else delivery.settle(begun === "later" || begun === "newer" ? "later" : "done", wantsMore);
+      if (begun === "newer") throw new SchedulerUnavailableError("The next job is of a newer version of Bartender");
       return typeof begun === "string" ? undefined : begun;
     },
     async resume(signal) {
@@ -215,7 +237,7 @@ export function performerQueue(options: PerformerQueueOptions): AttemptQueue {
     },
     ended,
     async renew(held, { running, isDraining }, isUnbroken, signal) {
-      const presence = encodePerformer({ ...options.about, running, isDraining });
+      const presence = encodePerformer({ ...options.about, leaseMs, running, isDraining });
       const sentAtMs = clock.monotonicMs();
       const values = [performer, String(leaseMs), presence, keys.attempts, ...held.map(({ tag }) => tag)];
       try {

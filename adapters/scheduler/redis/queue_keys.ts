@@ -26,6 +26,8 @@ export interface QueueKeys {
   readonly cancellations: string;
   /** Channel with questions of daemons for parts of logs, for performers. */
   readonly logQuestions: string;
+  /** Channel to which nobody listens, to try whether anything may be published. */
+  readonly probe: string;
   /** Channel with the answers to one daemon. */
   logAnswers(asker: string): string;
 }
@@ -52,6 +54,7 @@ export function queueKeys(queue: string): QueueKeys {
     beginnings: own("beginnings"),
     cancellations: own("cancellations"),
     logQuestions: own("log-questions"),
+    probe: own("probe"),
     logAnswers: (asker) => own(`log-answers:${asker}`),
   };
 }

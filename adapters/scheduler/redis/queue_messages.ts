@@ -11,9 +11,9 @@ import type { FilePart } from "../../../src/ports/file_system.ts";
  */
 
 /** Daemons and performers of different versions do not understand each other, and say so. */
-const VERSION = 1;
+export const MESSAGE_VERSION = 1;
 
-const version = Type.Literal(VERSION);
+const version = Type.Literal(MESSAGE_VERSION);
 const tag = Type.String({ pattern: "^[A-Za-z0-9][A-Za-z0-9-]{0,150}$" });
 
 const attemptMessage = Type.Object(
@@ -63,6 +63,8 @@ const performerMessage = Type.Object(
     pid: Type.Integer(),
     /** Milliseconds since 1970 by its own clock. */
     sinceMs: Type.Integer(),
+    /** How long it may be silent; its configuration may be older than the daemon's, or of another destination. */
+    leaseMs: Type.Integer({ minimum: 1 }),
     capacity: Type.Integer(),
     running: Type.Integer(),
     isDraining: Type.Boolean(),
@@ -115,8 +117,9 @@ export interface NewsMessage {
   readonly status: SchedulerStatus;
 }
 
+/** The version stands first, where BEGIN looks for it. */
 export function encodeAttempt(message: AttemptMessage): string {
-  return JSON.stringify({ version: VERSION, ...message });
+  return JSON.stringify({ version: MESSAGE_VERSION, ...message });
 }
 
 /** @throws {BartenderError} for anything else */
@@ -126,7 +129,7 @@ export function decodeAttempt(text: string): AttemptMessage {
 }
 
 export function encodeEnd(ended: AttemptEnd): string {
-  return JSON.stringify({ version: VERSION, end: ended });
+  return JSON.stringify({ version: MESSAGE_VERSION, end: ended });
 }
 
 /** @throws {BartenderError} for anything else */
@@ -135,7 +138,7 @@ export function decodeEnd(text: string): AttemptEnd {
 }
 
 export function encodeNews({ tag: about, status }: NewsMessage): string {
-  return JSON.stringify({ version: VERSION, tag: about, status });
+  return JSON.stringify({ version: MESSAGE_VERSION, tag: about, status });
 }
 
 /** @throws {BartenderError} for anything else */
@@ -145,7 +148,7 @@ export function decodeNews(text: string): NewsMessage {
 }
 
 export function encodePerformer(message: PerformerMessage): string {
-  return JSON.stringify({ version: VERSION, ...message });
+  return JSON.stringify({ version: MESSAGE_VERSION, ...message });
 }
 
 /** @throws {BartenderError} for anything else */
@@ -155,7 +158,7 @@ export function decodePerformer(text: string): PerformerMessage {
 }
 
 export function encodeLogQuestion(message: LogQuestion): string {
-  return JSON.stringify({ version: VERSION, ...message });
+  return JSON.stringify({ version: MESSAGE_VERSION, ...message });
 }
 
 /** @throws {BartenderError} for anything else */
@@ -166,7 +169,7 @@ export function decodeLogQuestion(text: string): LogQuestion {
 
 export function encodeLogAnswer({ question, part }: LogAnswer): string {
   const coded = part === undefined ? null : { start: part.start, base64: Buffer.from(part.bytes).toString("base64") };
-  return JSON.stringify({ version: VERSION, question, part: coded });
+  return JSON.stringify({ version: MESSAGE_VERSION, question, part: coded });
 }
 
 /** @throws {BartenderError} for anything else */
@@ -188,10 +191,10 @@ function validatorOf(schema: TSchema): Validator {
 function decode<Schema extends TSchema>(what: string, schema: Schema, text: string): Static<Schema> {
   const value = parse(what, text);
   const validator = validatorOf(schema);
-  if (isObject(value) && value.version !== VERSION) {
+  if (isObject(value) && value.version !== MESSAGE_VERSION) {
     throw new BartenderError(
       "queue_message",
-      `Message in Redis (${what}): expected version ${VERSION}, got ${JSON.stringify(value.version)}; daemon and ` +
+      `Message in Redis (${what}): expected version ${MESSAGE_VERSION}, got ${JSON.stringify(value.version)}; daemon and ` +
         "performers must be of the same version",
     );
   }

@@ -61,7 +61,7 @@ return {waiting, open, unheard}`);
 
 /**
  * attempt, leases, tags begun by the performer; tag, performer, milliseconds to settle, a life of the server, for how many
- * milliseconds the performer has known that, channel of beginnings.
+ * milliseconds the performer has known that, channel of beginnings, version of messages.
  *
  * A server that has just been started may have forgotten what it knew last, and needs a moment to hear from performers
  * what they have. So nothing begins until then. Its own word on that counts as well, but not alone: when its clock is set
@@ -70,7 +70,7 @@ return {waiting, open, unheard}`);
  * What the performer has begun already it begins again: it may not have heard the answer. Daemons are told at once, for
  * the case that server and performer are killed in the next moment and the server forgets this.
  *
- * @returns the message; else why not: `settling`, `unleased`, `over`
+ * @returns the message; else why not: `settling`, `unleased`, `over`, or `newer` with the version of its message
  */
 export const BEGIN = redisScript(`
 ${LIFE}
@@ -81,6 +81,8 @@ local found = redis.call('HMGET', KEYS[1], 'state', 'message', 'by', 'life', 'ca
 if found[4] ~= life then return {'over'} end
 if found[1] == 'begun' and found[3] == ARGV[2] then return {'begun', found[2]} end
 if found[1] ~= 'queued' or found[5] then return {'over'} end
+local version = string.match(found[2] or '', '^{"version":(%d+)')
+if version and tonumber(version) > tonumber(ARGV[7]) then return {'newer', version} end
 if not redis.call('ZSCORE', KEYS[2], ARGV[2]) then return {'unleased'} end
 redis.call('HSET', KEYS[1], 'state', 'begun', 'by', ARGV[2])
 redis.call('SADD', KEYS[3], ARGV[1])
@@ -115,11 +117,16 @@ return 1`);
 /**
  * attempt, tags begun by the performer; performer, tag, result, news, channel.
  *
- * An attempt that the server knows as not begun is one whose begin it has forgotten.
+ * An attempt that the server knows as not begun is one whose begin it has forgotten. One that it does not know at all its daemon
+ * has let go, which listens no more then; or the server has lost it since it last heard of it, and the news are all there is.
  */
 export const ENDED = redisScript(`
 redis.call('SREM', KEYS[2], ARGV[2])
 local found = redis.call('HMGET', KEYS[1], 'state', 'by')
+if not found[1] then
+  redis.call('PUBLISH', ARGV[5], ARGV[4])
+  return 0
+end
 if found[1] ~= 'queued' and (found[1] ~= 'begun' or found[2] ~= ARGV[1]) then return 0 end
 redis.call('HSET', KEYS[1], 'state', 'ended', 'result', ARGV[3])
 redis.call('PUBLISH', ARGV[5], ARGV[4])

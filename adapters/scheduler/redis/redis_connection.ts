@@ -29,6 +29,8 @@ export interface RedisConnection {
    * @throws {SchedulerUnavailableError} when there was no answer; what was asked may have been done, or be done later
    */
   ask<T>(signal: AbortSignal, question: (client: RedisClient) => Promise<T>): Promise<T>;
+  /** Takes note of what the server has answered to somebody else on this connection. */
+  noteFault(error: unknown): void;
   /** Defined while the server cannot be reached, as far as is known; undefined until the first try has failed. */
   absence(): Absence | undefined;
   /** Calls `listener` with what is published. What is published while the link is down is missed. */
@@ -59,44 +61,84 @@ const LONGEST_RECONNECT_MS = 1_000;
 const PING_MS = 2_000;
 const SILENCE_MS = 9_000;
 
+/** Between two tries to find another server behind the name of one that is a replica. */
+const REPLICA_RETRY_MS = 2_000;
+
 const NEVER_MS = Number.NEGATIVE_INFINITY;
 
 /** @throws {BartenderError} when a certificate cannot be read */
 export function redisConnection(options: RedisConnectionOptions): RedisConnection {
   const { clock, logger, patienceMs = DEFAULT_PATIENCE_MS } = options;
   const client = makeClient(options);
+  const clients: Pick<RedisClient, "isReady" | "sendCommand">[] = [client];
+  const duplicate = client.duplicate.bind(client);
+  // The queue library makes one of its own to wait with.
+  client.duplicate = (overrides) => {
+    const made = duplicate(overrides);
+    clients.push(made);
+    return made;
+  };
   let subscriber: RedisClient | undefined;
   const channels = new Map<string, (message: string) => void>();
   const subscribed = new Set<() => void>();
   let away: Absence | undefined;
+  /** What was logged since the server was away. */
+  const toldReasons = new Set<string>();
   /** For those who ask before the first connection. */
   const ready = Promise.withResolvers<void>();
   let isClosed = false;
   let byItselfMs = NEVER_MS;
   let refusedMs = NEVER_MS;
+  let leftReplicaMs = NEVER_MS;
+  /** The next loss of the link is our own work. */
+  let isLeaving = false;
+
+  /**
+   * A server that was made a replica keeps its connections, though its name may lead to the next primary by now: so they
+   * are made anew.
+   */
+  const leaveReplica = (): void => {
+    const nowMs = clock.monotonicMs();
+    if (nowMs - leftReplicaMs < REPLICA_RETRY_MS) return;
+    leftReplicaMs = nowMs;
+    isLeaving = client.isReady;
+    // The server hangs up then.
+    for (const each of clients) if (each.isReady) each.sendCommand(["QUIT"]).catch(() => undefined);
+  };
+  const noteFault = (error: unknown): void => {
+    if (isLoading(error)) byItselfMs = clock.monotonicMs();
+    if (isOfReplica(error)) leaveReplica();
+  };
 
   client.on("error", (error: unknown) => {
+    if (isLeaving) {
+      isLeaving = false;
+      return;
+    }
     const code = error instanceof Error && "code" in error ? error.code : undefined;
     if (code === "ECONNREFUSED") refusedMs = clock.monotonicMs();
-    if (isLoading(error)) byItselfMs = clock.monotonicMs();
+    noteFault(error);
     if (isClosed) return;
     const why = messageOf(error).startsWith("NOAUTH")
       ? "it asks for a password, and redis_dsn has none"
       : messageOf(error);
     const reason = `Redis cannot be reached: ${why}`;
-    if (away === undefined) logger.warn("Redis cannot be reached; it is tried again", { reason: why });
     // The last reason tells most: the first one is that of a link that was lost.
+    if (!toldReasons.has(why)) logger.warn("Redis cannot be reached; it is tried again", { reason: why });
+    toldReasons.add(why);
     away = { sinceMs: away?.sinceMs ?? clock.nowMs(), reason };
   });
   client.on("ready", () => {
     if (away !== undefined) logger.info("Redis answers again");
     away = undefined;
+    toldReasons.clear();
     ready.resolve();
   });
   connect(client);
 
   const openSubscriber = (): RedisClient => {
     const made = makeClient({ ...options, name: `${options.name}-news` });
+    clients.push(made);
     // Told about by the first connection.
     made.on("error", () => undefined);
     made.on("ready", () => void subscribeAll(made));
@@ -113,7 +155,9 @@ export function redisConnection(options: RedisConnectionOptions): RedisConnectio
       for (const listener of subscribed) listener();
     } catch (error) {
       isSubscribed.delete(to);
-      logger.debug("Could not subscribe in Redis", { reason: messageOf(error) });
+      // What is not heard is looked for now and then: all goes on, but slowly.
+      const level = messageOf(error).startsWith("NOPERM") ? "warn" : "debug";
+      logger[level]("Could not subscribe in Redis", { reason: messageOf(error) });
     }
   };
   const isSubscribed = new Set<RedisClient>();
@@ -130,7 +174,7 @@ export function redisConnection(options: RedisConnectionOptions): RedisConnectio
         if (!client.isReady) await patiently(clock, patienceMs, signal, ready.promise);
         return await patiently(clock, patienceMs, signal, question(client));
       } catch (error) {
-        if (isLoading(error)) byItselfMs = clock.monotonicMs();
+        noteFault(error);
         throw error instanceof BartenderError
           ? error
           : new SchedulerUnavailableError(`Redis did not answer: ${messageOf(error)}`, error);
@@ -143,6 +187,7 @@ export function redisConnection(options: RedisConnectionOptions): RedisConnectio
     onSubscribed(listener) {
       subscribed.add(listener);
     },
+    noteFault,
     absence: () => (client.isReady ? undefined : away),
     downAtMs: () => ({ byItselfMs, refusedMs }),
     async close() {
@@ -196,6 +241,11 @@ function readPem(key: string, file: string): Buffer {
 /** Goes on until the client is destroyed. */
 function connect(client: RedisClient): void {
   client.connect().catch(() => undefined);
+}
+
+/** True when the answer is that of a server which only follows another one. Of older servers the word is in the middle. */
+function isOfReplica(error: unknown): boolean {
+  return error instanceof Error && /\b(READONLY|MASTERDOWN)\b/.test(error.message);
 }
 
 function isLoading(error: unknown): boolean {

@@ -8,11 +8,12 @@ import type { JobDescription, Scheduler } from "../../../src/ports/scheduler.ts"
 import { isTag } from "../attempt_id.ts";
 import { checkJob } from "../check_job.ts";
 import { attemptFollower, type Sight } from "./attempt_follower.ts";
-import { describeMemory, describePerformers } from "./describe_queue.ts";
+import { describeMemory, describePerformers, describeServer } from "./describe_queue.ts";
+import { listPerformers } from "./list_performers.ts";
 import { logQuestions } from "./log_questions.ts";
 import { queueKeys } from "./queue_keys.ts";
-import { decodeEnd, decodeNews, decodePerformer, encodeAttempt, encodeEnd, encodeNews } from "./queue_messages.ts";
-import { CANCEL, CONFIRM, CREATE, FORGET, PERFORMERS } from "./queue_scripts.ts";
+import { decodeEnd, decodeNews, encodeAttempt, encodeEnd, encodeNews } from "./queue_messages.ts";
+import { CANCEL, CONFIRM, CREATE, FORGET, LOOK } from "./queue_scripts.ts";
 import { type RedisConnectionOptions, redisConnection } from "./redis_connection.ts";
 import { runScript } from "./redis_script.ts";
 import { sweepPerformers } from "./sweep_performers.ts";
@@ -33,9 +34,6 @@ const CAPACITY = 10_000;
 
 /** So many attempts at a time, so that others get their turn. */
 const CONFIRMED_TOGETHER = 500;
-
-/** A performer that is silent for longer, as a part of its lease, is told to be. It renews that several times in it. */
-const SILENT_PART = 0.3;
 
 const FORGET_AGAIN_MS = 5_000;
 
@@ -67,7 +65,7 @@ export function redisScheduler(options: RedisSchedulerOptions): Scheduler {
     return new Map(
       tags.flatMap((tag, index) => {
         const [state, running, result] = rows[index] ?? [];
-        const status = statusOf(tag, state ?? undefined, running ?? undefined, result ?? undefined);
+        const status = statusOf(state ?? undefined, running ?? undefined, result ?? undefined);
         return status === undefined ? [] : [[tag, { status, hasBegun: state !== "queued" }] as const];
       }),
     );
@@ -209,25 +207,16 @@ export function redisScheduler(options: RedisSchedulerOptions): Scheduler {
       try {
         const present = await connection.ask(signal, (client) => client.hVals(keys.performers));
         const info = await connection.ask(signal, (client) => client.info());
+        // What needs rights, and a server that takes changes.
+        await connection.ask(signal, (client) => runScript(client, LOOK, [keys.leases], []));
+        await connection.ask(signal, (client) => client.publish(keys.probe, ""));
         const server = { isOk: true, text: `Redis answers; queue ${JSON.stringify(options.queue)}` };
-        return [server, ...describeMemory(info), ...describePerformers(present)];
+        return [server, ...describeServer(info), ...describeMemory(info), ...describePerformers(present)];
       } catch (error) {
         return [{ isOk: false, text: messageOf(error) }];
       }
     },
-    performers: (signal) =>
-      whileOpen(signal, async (either) => {
-        const answer = await connection.ask(either, (client) =>
-          runScript(client, PERFORMERS, [keys.performers, keys.leases], [keys.begun]),
-        );
-        return (answer as PerformersAnswer).map(([name, text, leftMs, tags]) => {
-          const { destination: _, ...presence } = decodePerformer(text);
-          const silentMs = leaseMs - leftMs;
-          const silentForMs = silentMs > leaseMs * SILENT_PART ? silentMs : null;
-          // What it says itself is as old as its last renewal.
-          return { name, ...presence, running: tags.length, tags, silentForMs };
-        });
-      }),
+    performers: (signal) => whileOpen(signal, (either) => listPerformers({ connection, keys, logger }, either)),
     listen: (listener) => follower.listen((tag, status) => listener(schedulerJobId(tag) as SchedulerJobId, status)),
     async close() {
       if (closing.signal.aborted) return;
@@ -242,11 +231,8 @@ export function redisScheduler(options: RedisSchedulerOptions): Scheduler {
   };
 }
 
-/** Name, presence, milliseconds that are left of the lease, tags. */
-type PerformersAnswer = readonly (readonly [string, string, number, readonly AttemptTag[]])[];
-
+/** What cannot be understood ends that job: nobody will move it, and others must not wait for it. */
 function statusOf(
-  tag: string,
   state: string | undefined,
   running: string | undefined,
   result: string | undefined,
@@ -259,10 +245,22 @@ function statusOf(
     case "begun":
       return running === undefined ? { type: "queued" } : { type: "running" };
     case "ended":
-      return decodeEnd(result ?? "");
+      return endIn(result ?? "");
     default:
-      throw new SchedulerUnavailableError(`Redis has attempt ${tag} in the unknown state ${JSON.stringify(state)}`);
+      return endedWithFault(`Redis has the job in the unknown state ${JSON.stringify(state)}`);
   }
+}
+
+function endIn(result: string): SchedulerStatus {
+  try {
+    return decodeEnd(result);
+  } catch (error) {
+    return endedWithFault(messageOf(error));
+  }
+}
+
+function endedWithFault(reason: string): SchedulerStatus {
+  return { type: "ended", outcome: { isOk: false, returnCode: null, reason } };
 }
 
 /** For the queue library. */

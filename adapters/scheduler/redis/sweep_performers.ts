@@ -30,34 +30,29 @@ const PAUSES_PER_LEASE = 10;
 export function sweepPerformers({ connection, keys, leaseMs, clock, logger, signal }: SweepOptions): () => void {
   const watch = leaseWatch(leaseMs);
   const pauseMs = Math.max(SHORTEST_PAUSE_MS, Math.min(LONGEST_PAUSE_MS, leaseMs / PAUSES_PER_LEASE));
-  const reason = `The performer was lost: nothing was heard of it for ${Math.round(leaseMs / 1000)} s`;
-  /** What is told of each attempt of a performer: its result, and the news in two parts. */
-  const endsOf = (host: Host): readonly string[] => {
-    const outcome = { isOk: false, returnCode: null, reason, ...host };
-    const end = { type: "ended", outcome, isInterrupted: true } as const;
-    const news = encodeNews({ tag: PLACE, status: end });
-    // The tag stands before anything that a host may be called.
-    const place = news.indexOf(PLACE);
-    return [encodeEnd(end), news.slice(0, place), news.slice(place + PLACE.length)];
-  };
 
   const sweep = async (): Promise<void> => {
     const askedAtMs = clock.monotonicMs();
     const [life, entries] = (await connection.ask(signal, (client) =>
       runScript(client, LOOK, [keys.leases], []),
     )) as readonly [string, readonly string[]];
-    const over = watch.look({ server: life, leases: leasesIn(entries) }, askedAtMs, clock.monotonicMs());
-    if (over.length === 0) return;
-    const names = over.map(({ performer }) => performer);
+    const silent = watch.look({ server: life, leases: leasesIn(entries) }, askedAtMs, clock.monotonicMs());
+    if (silent.length === 0) return;
+    const names = silent.map(({ performer }) => performer);
     const present = await connection.ask(signal, (client) => client.hmGet(keys.performers, names));
-    const hosts = new Map(names.map((name, index) => [name, hostIn(present[index] ?? "")]));
-    const lost = over.flatMap(({ performer, until }) => [performer, until, ...endsOf(hosts.get(performer) ?? {})]);
+    const lost = silent
+      .map((lease, index) => ({ ...lease, ...presenceIn(present[index] ?? "", leaseMs) }))
+      .filter((lease) => lease.silentMs >= lease.leaseMs);
+    if (lost.length === 0) return;
     const values = [keys.attempts, keys.begun, keys.news];
+    const ends = lost.flatMap((lease) => [lease.performer, lease.until, ...endsOf(lease)]);
     const swept = await connection.ask(signal, (client) =>
-      runScript(client, SWEEP, [keys.leases, keys.performers, keys.heard], [...values, ...lost]),
+      runScript(client, SWEEP, [keys.leases, keys.performers, keys.heard], [...values, ...ends]),
     );
+    const hosts = new Map(lost.map(({ performer, host }) => [performer, host]));
     for (const [performer, attempts] of swept as readonly [string, number][]) {
-      logger.warn("A performer was lost", { performer, ...hosts.get(performer), attempts });
+      const host = hosts.get(performer);
+      logger.warn("A performer was lost", { performer, ...(host === undefined ? {} : { host }), attempts });
     }
   };
   let stop = clock.after(pauseMs, sweepAgain);
@@ -78,13 +73,29 @@ function leasesIn(entries: readonly string[]): readonly Lease[] {
   );
 }
 
-type Host = { readonly host?: string };
+interface Presence {
+  readonly host?: string;
+  /** How long it may be silent: its own configuration may say longer than ours, and it ends its commands only by that. */
+  readonly leaseMs: number;
+}
 
-function hostIn(presence: string): Host {
+function presenceIn(text: string, ourLeaseMs: number): Presence {
   try {
-    return { host: decodePerformer(presence).host };
+    const { host, leaseMs } = decodePerformer(text);
+    return { host, leaseMs: Math.max(leaseMs, ourLeaseMs) };
   } catch {
-    // It is only for people.
-    return {};
+    // Of another version, or not there.
+    return { leaseMs: ourLeaseMs };
   }
+}
+
+/** What is told of each attempt of a performer: its result, and the news in two parts. */
+function endsOf({ host, leaseMs }: Presence): readonly string[] {
+  const reason = `The performer was lost: nothing was heard of it for ${Math.round(leaseMs / 1000)} s`;
+  const outcome = { isOk: false, returnCode: null, reason, ...(host === undefined ? {} : { host }) };
+  const end = { type: "ended", outcome, isInterrupted: true } as const;
+  const news = encodeNews({ tag: PLACE, status: end });
+  // The tag stands before anything that a host may be called.
+  const place = news.indexOf(PLACE);
+  return [encodeEnd(end), news.slice(0, place), news.slice(place + PLACE.length)];
 }

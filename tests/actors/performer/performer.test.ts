@@ -60,6 +60,29 @@ test("no more attempts are taken than there is room for", async () => {
   expect(runner.submitted.map(({ tag }) => tag)).toEqual([attempt(1).tag, attempt(2).tag]);
 });
 
+test("nothing is taken while no record can be kept, which is logged once", async () => {
+  let hasRoom = false;
+  await using world = await setup({ changes: { hasRoom: () => hasRoom } });
+  const { queue, runner, clock, logger } = world;
+  queue.waiting.push(attempt(1));
+  await clock.advance(LEASE_MS);
+  expect(queue.waiting.length).toBe(1);
+  expect(logger.lines.filter(({ level }) => level === "warn").length).toBe(1);
+  hasRoom = true;
+  await clock.advance(1_000);
+  expect(runner.submitted.length).toBe(1);
+});
+
+test("what is brought when no record can be kept any more is left to others", async () => {
+  const rooms = [true];
+  await using world = await setup({ changes: { hasRoom: () => rooms.shift() ?? false } });
+  const { queue, runner, clock } = world;
+  queue.waiting.push(attempt(1));
+  await clock.advance(LEASE_MS);
+  expect(rooms).toEqual([]);
+  expect(runner.submitted).toEqual([]);
+});
+
 test("the lease is renewed six times while it lasts, and with it the time that commands have", async () => {
   await using world = await setup();
   const { queue, clock, lives } = world;
@@ -277,6 +300,66 @@ test("when drained it does not wait for a question for work that has no answer",
   });
   await settle();
   expect(isDrained).toBe(true);
+});
+
+test("when drained before it knows what an earlier life has left it waits for that, too", async () => {
+  const { promise: held, resolve: answer } = Promise.withResolvers<void>();
+  await using world = await setup({ left: [attempt(1)], held });
+  const { queue, runner, tell } = world;
+  let isDrained = false;
+  tell({
+    type: "drain",
+    drained: () => {
+      isDrained = true;
+    },
+  });
+  await settle();
+  expect(isDrained).toBe(false);
+  answer();
+  await settle();
+  expect(queue.renewals).toEqual([{ held: 1, isDraining: true, isUnbroken: false }]);
+  runner.end(idOf(attempt(1)), GOOD);
+  await settle();
+  expect(queue.ends.length).toBe(1);
+  expect(isDrained).toBe(true);
+});
+
+test("when drained before it knows that nothing is left it takes no lease, and asks no more when there is no answer", async () => {
+  for (const fault of [undefined, new SchedulerUnavailableError("Redis is away")]) {
+    const { promise: held, resolve: answer } = Promise.withResolvers<void>();
+    await using world = await setup({ held });
+    const { queue, clock, tell } = world;
+    queue.fault = fault;
+    let isDrained = false;
+    tell({
+      type: "drain",
+      drained: () => {
+        isDrained = true;
+      },
+    });
+    answer();
+    await settle();
+    expect(isDrained).toBe(true);
+    queue.fault = undefined;
+    await clock.advance(LEASE_MS);
+    expect(queue.renewals).toEqual([]);
+  }
+});
+
+test("when all is ended, so is what was on its way", async () => {
+  const { promise: held, resolve: answer } = Promise.withResolvers<void>();
+  await using world = await setup();
+  const { queue, runner, clock, tell } = world;
+  queue.held = held;
+  queue.waiting.push(attempt(1));
+  await clock.advance(LEASE_MS / 6);
+  tell({ type: "end_all", reason: "The performer was stopped" });
+  answer();
+  await settle();
+  expect(runner.calls.cancel).toBeGreaterThan(0);
+  runner.end(idOf(attempt(1)), { isOk: false, returnCode: -15, reason: null });
+  await settle();
+  expect(queue.ends[0]?.[1]).toMatchObject({ isInterrupted: true, outcome: { reason: "The performer was stopped" } });
 });
 
 test("a command is not started while the lease is over, and not at all when it is lost or cancelled meanwhile", async () => {

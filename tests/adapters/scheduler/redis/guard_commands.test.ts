@@ -8,7 +8,7 @@ import { memoryScheduler } from "../../../../adapters/scheduler/memory.ts";
 import { processTable } from "../../../../adapters/scheduler/process_table.ts";
 import { guardCommands } from "../../../../adapters/scheduler/redis/guard_commands.ts";
 import { lifeFiles } from "../../../../adapters/scheduler/redis/life_file.ts";
-import { homePlaces, recordsIn } from "../../../../adapters/scheduler/redis/performer_home.ts";
+import { homePlaces, openPerformerHome, recordsIn } from "../../../../adapters/scheduler/redis/performer_home.ts";
 import { runArguments } from "../../../../adapters/scheduler/run_script.ts";
 import { attemptTag, jobId } from "../../../../src/core/ids.ts";
 import type { Scheduler } from "../../../../src/ports/scheduler.ts";
@@ -16,6 +16,7 @@ import { freshTag, jobIn, signal } from "../../../conformance/scheduler_world.ts
 import { endLeftovers } from "../../../support/end_leftovers.ts";
 import { eventually } from "../../../support/eventually.ts";
 import { recordingLogger } from "../../../support/recording_logger.ts";
+import { noSmallDiskBecause, smallDisk } from "../../../support/small_disk.ts";
 import { tempDir } from "../../../support/temp_dir.ts";
 
 /**
@@ -29,7 +30,7 @@ function setup(hasFaults = false) {
   const { bootId } = processTable();
   const [clock, logger] = [systemClock(), recordingLogger()];
   const files = attemptFiles(controlDir);
-  const life = lifeFiles(dir.path);
+  const life = lifeFiles(dir.path, logger);
   const runner = memoryScheduler({ controlDir, environment: {}, slots: 1, clock, logger });
   const faults = new Map<string, number>();
   const failTwice = (name: string): void => {
@@ -114,7 +115,8 @@ test("the guard of a performer that is gone waits for a command that is on its w
 
 test("another process reads which commands are on their way, whatever was noted before", () => {
   using dir = tempDir();
-  const [life, guard] = [lifeFiles(dir.path), () => lifeFiles(dir.path).starts()];
+  const open = () => lifeFiles(dir.path, recordingLogger());
+  const [life, guard] = [open(), () => open().starts()];
   const [first, second] = [attemptTag("a", jobId(1), 1), attemptTag("a-much-longer-name", jobId(22), 1)];
   expect(guard()).toEqual([]);
   life.noteStart(second);
@@ -123,8 +125,44 @@ test("another process reads which commands are on their way, whatever was noted 
   life.forgetStart(second);
   expect(guard()).toEqual([first]);
   life.close();
-  const next = lifeFiles(dir.path);
+  const next = open();
   next.forgetStart(first);
   expect(guard()).toEqual([]);
   next.close();
 });
+
+test("a command is ended in time though that cannot be noted", async () => {
+  await using t = setup();
+  mkdirSync(join(t.dir.path, "ended"));
+  const id = await t.runner.submit(jobIn(t.dir.path, "sleep 300"), t.tag, signal);
+  t.life.setUntilMs(t.life.nowMs());
+  await t.guarded;
+  expect((await t.runner.statuses([id], signal)).get(id)?.type).toBe("ended");
+  expect(t.logger.lines).toContainEqual({
+    level: "error",
+    message: "It could not be noted that a command is ended through no fault of its own",
+    fields: { tag: t.tag, reason: expect.stringContaining("EISDIR") },
+  });
+});
+
+const noDisk = noSmallDiskBecause();
+
+test.skipIf(noDisk !== undefined)(
+  "commands get more time also when the disk is full, and none is taken then",
+  async () => {
+    using disk = smallDisk(1_000_000);
+    const home = await openPerformerHome(disk.path, "host");
+    const open = () => lifeFiles(home.directory, recordingLogger());
+    const [life, other] = [open(), open()];
+    life.setUntilMs(1_000);
+    expect(home.hasRoom()).toBe(true);
+    disk.fill(0);
+    life.setUntilMs(123_456_789);
+    expect(other.untilMs()).toBe(123_456_789);
+    expect(home.hasRoom()).toBe(false);
+    disk.release();
+    expect(home.hasRoom()).toBe(true);
+    life.close();
+    await home.release();
+  },
+);

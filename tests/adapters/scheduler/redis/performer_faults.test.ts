@@ -200,13 +200,29 @@ describe.concurrent("a performer", () => {
     const directory = await world.makeDirectory();
     const id = await world.scheduler.submit(jobIn(directory, "touch ran"), freshTag(), signal);
     const key = server.cli("keys", `*:attempt:${id}`);
-    server.cli("hset", key, "message", server.cli("hget", key, "message").replace('"version":1', '"version":2'));
+    server.cli("hset", key, "message", server.cli("hget", key, "message").replace('"version":1', '"version":0'));
     await world.startPerformer();
     const { reason } = await untilEnded(world.scheduler, id);
     expect(reason).toBe(
-      "Message in Redis (attempt): expected version 1, got 2; daemon and performers must be of the same version",
+      "Message in Redis (attempt): expected version 1, got 0; daemon and performers must be of the same version",
     );
     expect(await world.read(directory, "ran")).toBeUndefined();
+  });
+
+  test("leaves a message of a newer version to others, and says so", async () => {
+    await using world = openRedisWorld(server);
+    const directory = await world.makeDirectory();
+    const id = await world.scheduler.submit(jobIn(directory, "true"), freshTag(), signal);
+    const { attempt } = queueKeys(world.options.queue);
+    const message = server.cli("hget", attempt(id), "message");
+    server.cli("hset", attempt(id), "message", message.replace('"version":1', '"version":2'));
+    const performer = await world.startPerformer();
+    await eventually("the word", () => performer.log().includes("are left to performers of that version"));
+    expect(await statusOf(world.scheduler, id)).toEqual({ type: "queued" });
+    // As if another performer had come that understands it.
+    server.cli("hset", attempt(id), "message", message);
+    expect(await untilEnded(world.scheduler, id)).toEqual(GOOD);
+    expect(performer.log().split("are left to performers").length).toBe(2);
   });
 
   test("ends what a command has left in the background, also outside of its session", async () => {

@@ -18,3 +18,16 @@ test("a performer takes the home of one that was killed before one that was left
   expect(next[0]?.records() as readonly string[]).toEqual(["tag-1-1"]);
   for (const home of next) await home.release();
 });
+
+test("a performer keeps its name on its host, and gets another one where its home was copied to another host", async () => {
+  using dir = tempDir();
+  const nameOn = async (host: string): Promise<string> => {
+    const home = await openPerformerHome(dir.path, host);
+    await home.release();
+    return home.performer;
+  };
+  const first = await nameOn("node 7");
+  expect(first).toMatch(/^node_7-[0-9a-f]{12}$/);
+  expect(await nameOn("node 7")).toBe(first);
+  expect(await nameOn("node")).toMatch(/^node-[0-9a-f]{12}$/);
+});

@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "
 import { performerQueue } from "../../../../adapters/scheduler/redis/performer_queue.ts";
 import { queueKeys } from "../../../../adapters/scheduler/redis/queue_keys.ts";
 import type { SchedulerJobId } from "../../../../src/core/ids.ts";
+import type { SchedulerStatus } from "../../../../src/core/job.ts";
 import type { AttemptEnd, OwnAttempt } from "../../../../src/ports/attempt_queue.ts";
 import type { Clock } from "../../../../src/ports/clock.ts";
 import { freshTag, jobIn, signal } from "../../../conformance/scheduler_world.ts";
@@ -15,9 +16,17 @@ const PERFORMER = "host-0123456789ab";
 const GOOD: AttemptEnd = { type: "ended", outcome: { isOk: true, returnCode: 0, reason: null } };
 
 /** A daemon and a performer whose every step is the test's. */
-async function setup(server: RedisServer, settleMs = 0) {
-  const world = openRedisWorld(server);
-  const { dsn, tls, queue, leaseMs, logger } = world.options;
+async function setup(
+  server: RedisServer,
+  {
+    settleMs = 0,
+    leaseS = 300,
+    daemonLeaseS = leaseS,
+  }: { settleMs?: number; leaseS?: number; daemonLeaseS?: number } = {},
+) {
+  const world = openRedisWorld(server, { leaseS: daemonLeaseS });
+  const { dsn, tls, queue, logger } = world.options;
+  const leaseMs = leaseS * 1000;
   let laterMs = 0;
   const clock: Clock = { ...world.options.clock, monotonicMs: () => performance.now() + laterMs };
   const about = { release: "1", destination: "far", host: "here", pid: 1, sinceMs: 0, capacity: 1 };
@@ -83,11 +92,20 @@ describe.concurrent("an attempt whose end a performer has told", () => {
     expect(await t.performer.resume(signal)).toEqual([]);
     expect(await t.statusOf(own)).toMatchObject(GOOD);
   });
+
+  test("before any renewal told of it a server that had lost it reaches its daemon all the same", async () => {
+    await using t = await setup(server);
+    const own = await t.begun();
+    t.lose(own);
+    const told = new Promise<unknown>((resolve) => t.world.scheduler.listen?.((...news) => resolve(news)));
+    await t.performer.ended(own.tag, GOOD, signal);
+    expect(await told).toEqual([own.tag, expect.objectContaining({ type: "ended", outcome: expect.anything() })]);
+  });
 });
 
 test("nothing is begun by a lease that is so new that a server which is killed could forget it", async () => {
   await using server = await startRedis();
-  await using t = await setup(server, 600_000);
+  await using t = await setup(server, { settleMs: 600_000 });
   await t.world.scheduler.submit(jobIn(await t.world.makeDirectory(), "true"), freshTag(), signal);
   const take = () => t.performer.take(() => true, false, signal);
   expect(await take()).toBeUndefined();
@@ -110,4 +128,25 @@ test("what a daemon wants forgotten while the server is away goes when that is b
   await t.world.scheduler.forget?.(own.tag as string as SchedulerJobId).catch(() => undefined);
   await server.start();
   await eventually("the result to go", () => t.stateOf(own) === "");
+});
+
+test("a performer counts as lost only after its own heartbeat_timeout, when that of the daemon is shorter", async () => {
+  const leaseS = 5;
+  await using server = await startRedis();
+  await using t = await setup(server, { leaseS, daemonLeaseS: 3 });
+  const own = await t.begun();
+  const told = new Promise<SchedulerStatus>((resolve) => t.world.scheduler.listen?.((_, status) => resolve(status)));
+  const renewedAtMs = performance.now();
+  await t.renew([own]);
+  expect(await told).toMatchObject({
+    isInterrupted: true,
+    outcome: { reason: `The performer was lost: nothing was heard of it for ${leaseS} s` },
+  });
+  expect(performance.now() - renewedAtMs).toBeGreaterThanOrEqual(leaseS * 1000);
+});
+
+test("whether a performer is silent is told by its own heartbeat_timeout", async () => {
+  await using server = await startRedis();
+  await using t = await setup(server, { leaseS: 60, daemonLeaseS: 600 });
+  expect(await t.world.scheduler.performers?.(signal)).toMatchObject([{ silentForMs: null }]);
 });

@@ -80,3 +80,19 @@ test("a server whose certificate nobody vouches for is not talked to, and the re
   const submitted = world.scheduler.submit(jobIn(await world.makeDirectory(), "true"), freshTag(), signal);
   await expect(submitted).rejects.toBeInstanceOf(SchedulerUnavailableError);
 });
+
+test("each reason for which a server cannot be reached is logged once: that of the lost link tells nothing", async () => {
+  await using server = await startRedis();
+  const user = ["acl", "setuser", "someone", "on", "~*", "&*", "+@all"];
+  server.cli(...user, ">old");
+  const dsn = `redis://someone:old@127.0.0.1:${server.port}`;
+  await using world = openRedisWorld(server, { scheduler: { dsn } });
+  await eventually("an answer", () => world.scheduler.performers?.(signal).catch(() => undefined));
+  server.cli(...user, "resetpass", ">new");
+  server.cli("client", "kill", "user", "someone");
+  const told = () =>
+    world.logger.lines.filter(({ level }) => level === "warn").map(({ fields }) => String(fields.reason));
+  const refusals = () => Number(/^count\n(\d+)/m.exec(server.cli("acl", "log"))?.[1]);
+  await eventually("some refusals", () => refusals() > 4);
+  expect(told()).toEqual([expect.stringContaining("Socket closed"), expect.stringContaining("WRONGPASS")]);
+});

@@ -1,5 +1,6 @@
 import { expect, test } from "bun:test";
-import { afterLong } from "../../../adapters/scheduler/long_timer.ts";
+import { afterLong } from "../../../adapters/clock/long_timer.ts";
+import { systemClock } from "../../../adapters/clock/system_clock.ts";
 import { ManualClock } from "../../support/manual_clock.ts";
 
 const DAY_MS = 86_400_000;
@@ -28,4 +29,13 @@ test("a delay that has passed fires at once, and a prevented one never, not even
   await clock.advance(60 * DAY_MS);
   expect(fired).toEqual(["past"]);
   expect(clock.pending).toBe(0);
+});
+
+test("the clock of the machine takes delays of more than 25 days, which do not fire at once", async () => {
+  const { after } = systemClock();
+  const fired: string[] = [];
+  const prevent = after(30 * DAY_MS, () => fired.push("long"));
+  await new Promise<void>((resolve) => after(50, resolve));
+  prevent();
+  expect(fired).toEqual([]);
 });
