@@ -16,13 +16,13 @@ export interface Surroundings {
   readonly slots: { readonly capacity: number | null; readonly held: number } | null;
   readonly outages: readonly Outage[];
   readonly pollInMs: number | null;
-  /** Of a job that waits for a worker; null where there are none. */
+  /** Of a job that waits for a performer; null where there are none. */
   readonly performers: SeenPerformers | null;
-  /** The worker that has the job. */
+  /** The performer that has the job. */
   readonly performer: HoldingPerformer | null;
 }
 
-/** The workers of a destination, as far as they are known. */
+/** The performers of a destination, as far as they are known. */
 export type SeenPerformers<P extends SeenPerformer = SeenPerformer> =
   | { readonly isKnown: true; readonly performers: readonly P[] }
   | { readonly isKnown: false; readonly reason: string; readonly sinceMs: number | null };
@@ -34,7 +34,7 @@ export interface SeenPerformer {
   readonly silentForMs: number | null;
 }
 
-/** The worker that has a job, and where it is. */
+/** The performer that has a job, and where it is. */
 export interface HoldingPerformer {
   readonly name: string;
   readonly host: string;
