@@ -79,7 +79,8 @@ function situation(job: Job, around: Surroundings): string {
       return "It is being handed to the scheduler.";
     case "queued":
       if (around.performer !== null) {
-        return `Its command is about to be started; the scheduler calls it ${progress.schedulerJobId}.${whoHasIt(around)}`;
+        const begin = `Its command starts when its files are there; the scheduler calls it ${progress.schedulerJobId}.`;
+        return `${begin}${whoHasIt(around)} The log of that performer tells what keeps it.`;
       }
       return [
         `It waits in the queue of the scheduler, which calls it ${progress.schedulerJobId}.`,

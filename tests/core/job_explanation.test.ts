@@ -82,7 +82,10 @@ test("a job that a performer has is explained by which one, and where, also when
   );
   // It would look for itself in vain among those that have room.
   const begun = text({ phase: "queued", ...handedOver, note: null, rerun: null });
-  expect(begun).toContain("Its command is about to be started; the scheduler calls it t-1-1. Performer node7-ab on");
+  expect(begun).toContain(
+    "Its command starts when its files are there; the scheduler calls it t-1-1. Performer node7-ab on",
+  );
+  expect(begun).toContain("The log of that performer tells what keeps it.");
   expect(begun).not.toContain("No performer has room");
 });
 
