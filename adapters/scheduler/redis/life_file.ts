@@ -47,6 +47,9 @@ export interface LifeFiles {
 
 const UPTIME = "/proc/uptime";
 
+/** Of a time, however long the machine is up, so that one takes exactly the place of another. */
+const DIGITS = 16;
+
 /** @param home of a performer */
 export function lifeFiles(home: string): LifeFiles {
   const lifeFile = join(home, "life");
@@ -68,7 +71,7 @@ export function lifeFiles(home: string): LifeFiles {
   return {
     isAvailable: existsSync(UPTIME),
     nowMs: () => Number.parseFloat(readFileSync(UPTIME, "latin1")) * 1000,
-    setUntilMs: (untilMs) => replace(lifeFile, String(Math.round(untilMs))),
+    setUntilMs: (untilMs) => replaceOnFullDisk(lifeFile, String(Math.round(untilMs)).padStart(DIGITS, "0")),
     untilMs: () => numberIn(lifeFile),
     setGuard: (pid) => replace(guardFile, String(pid)),
     guard: () => numberIn(guardFile),
@@ -98,6 +101,23 @@ function startsIn(text = ""): readonly AttemptTag[] {
 function replace(file: string, text: string): void {
   writeFileSync(`${file}.new`, text, { mode: 0o600 });
   renameSync(`${file}.new`, file);
+}
+
+/** @param text as long as what is there */
+function replaceOnFullDisk(file: string, text: string): void {
+  try {
+    replace(file, text);
+  } catch (error) {
+    const isFull = codeOf(error) === "ENOSPC" || codeOf(error) === "EDQUOT";
+    if (!isFull || readIfThere(file)?.length !== text.length) throw error;
+    // What is written over takes no room. Jobs that run must not be lost because one of them has filled the disk.
+    const open = openSync(file, constants.O_WRONLY);
+    try {
+      writeSync(open, text, 0);
+    } finally {
+      closeSync(open);
+    }
+  }
 }
 
 function numberIn(file: string): number | undefined {

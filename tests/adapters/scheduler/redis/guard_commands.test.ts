@@ -13,6 +13,7 @@ import { runArguments } from "../../../../adapters/scheduler/run_script.ts";
 import { attemptTag, jobId } from "../../../../src/core/ids.ts";
 import { freshTag, signal } from "../../../conformance/scheduler_world.ts";
 import { recordingLogger } from "../../../support/recording_logger.ts";
+import { noSmallDiskBecause, smallDisk } from "../../../support/small_disk.ts";
 import { tempDir } from "../../../support/temp_dir.ts";
 
 /** A home of a performer with a guard, which waits as long as `isAlive`. */
@@ -86,4 +87,16 @@ test("another process reads which commands are on their way, whatever was noted 
   next.forgetStart(first);
   expect(guard()).toEqual([]);
   next.close();
+});
+
+test.skipIf(noSmallDiskBecause() !== undefined)("commands may live longer on a full disk, too", () => {
+  using disk = smallDisk(262_144);
+  const life = lifeFiles(disk.path);
+  life.setUntilMs(999.6);
+  disk.fill(0);
+  life.setUntilMs(1_000_000.2);
+  expect(lifeFiles(disk.path).untilMs()).toBe(1_000_000);
+  disk.release();
+  life.setUntilMs(7);
+  expect(life.untilMs()).toBe(7);
 });
