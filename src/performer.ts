@@ -15,6 +15,7 @@ import { directSpawner } from "../adapters/scheduler/direct_spawner.ts";
 import { memoryScheduler } from "../adapters/scheduler/memory.ts";
 import { processTable } from "../adapters/scheduler/process_table.ts";
 import { endingLeftovers } from "../adapters/scheduler/redis/end_leftovers.ts";
+import { freeRoom } from "../adapters/scheduler/redis/free_room.ts";
 import { lifeFiles } from "../adapters/scheduler/redis/life_file.ts";
 import { openPerformerHome } from "../adapters/scheduler/redis/performer_home.ts";
 import { performerQueue } from "../adapters/scheduler/redis/performer_queue.ts";
@@ -197,6 +198,7 @@ async function worldOf(
     workplace,
     capacity: scheduler.maxJobs,
     endingMs: killGraceMs + leaseMs * SPARE_PART,
+    hasRoom: freeRoom(home.directory, logger),
     records: async () => home.records(),
     mayLiveFor(ms) {
       if (!life.isAvailable) return;

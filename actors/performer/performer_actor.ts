@@ -52,7 +52,7 @@ export function performerActor(world: PerformerWorld): ActorFactory<PerformerMes
 
     const fenceMs = queue.leaseMs - world.endingMs;
     const hasLease = (): boolean => clock.monotonicMs() - leasedAtMs < fenceMs;
-    const mayBegin = (): boolean => drained === undefined && hasLease();
+    const mayBegin = (): boolean => drained === undefined && hasLease() && world.hasRoom();
 
     const resume = (): void => {
       ctx.run(

@@ -19,6 +19,8 @@ export interface PerformerWorld {
    * begins.
    */
   readonly endingMs: number;
+  /** False while no command could begin here, as a disk is full. */
+  hasRoom(): boolean;
   /** The attempts that this machine has records of, of this or an earlier life of the performer. */
   records(): Promise<readonly AttemptTag[]>;
   /**

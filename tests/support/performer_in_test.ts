@@ -37,6 +37,7 @@ export async function performerInTest(
   const logger = recordingLogger();
   const world: PerformerWorld = {
     ...{ name: "far", queue, runner, workplace: inPlaceWorkplace(), capacity: 1, endingMs: ENDING_MS },
+    hasRoom: () => true,
     records: async () => [],
     mayLiveFor: (ms) => void lives.push(ms),
     mayStart: () => true,

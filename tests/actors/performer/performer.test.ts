@@ -113,6 +113,18 @@ test("nothing is taken without a lease", async () => {
   expect(runner.submitted.length).toBe(1);
 });
 
+test("nothing is taken while a disk is full, and what waits is when it has room again", async () => {
+  let isFull = true;
+  await using world = await setup({ changes: { hasRoom: () => !isFull } });
+  const { queue, runner, clock } = world;
+  queue.waiting.push(attempt(1));
+  await clock.advance(LEASE_MS);
+  expect(queue.waiting).toEqual([attempt(1)]);
+  isFull = false;
+  await clock.advance(LEASE_MS / 6);
+  expect(runner.submitted.map(({ tag }) => tag)).toEqual([attempt(1).tag]);
+});
+
 test("a cancellation ends the command, whether it is published or comes with a renewal", async () => {
   for (const isPublished of [true, false]) {
     await using world = await setup();
