@@ -97,7 +97,7 @@ export function performerActor(world: PerformerWorld): ActorFactory<PerformerMes
     const renew = (): void => {
       const askedAtMs = clock.monotonicMs();
       const held = [...attempts.values()].map(({ own }) => own);
-      const presence = { running: held.length, isDraining: drained !== undefined };
+      const presence = { running: held.length, isDraining: drained !== undefined || !world.hasRoom() };
       const isUnbroken = askedAtMs - renewedAtMs < queue.leaseMs;
       ctx.run(
         (signal) => queue.renew(held, presence, isUnbroken, signal),

@@ -151,7 +151,7 @@ function whoMayTakeIt(destination: string, seen: SeenPerformers, nowMs: number):
   }
   const why = [
     [open.length, `${open.length === 1 ? "runs" : "run"} as many jobs as may run at a time`],
-    [draining.length, `${draining.length === 1 ? "takes" : "take"} no more jobs before being stopped`],
+    [draining.length, `${draining.length === 1 ? "takes" : "take"} no more jobs, being stopped or with a full disk`],
     [silent.length, `${silent.length === 1 ? "has" : "have"} not been heard of for ${span(most)}`],
   ] as const;
   const reasons = why.filter(([number]) => number > 0).map(([number, what]) => `${number} ${what}`);

@@ -55,7 +55,7 @@ test("a job that waits for a performer is explained by those that are there", ()
   expect(
     text(seen, seen, { ...seen, running: 0, isDraining: true }, { ...seen, running: 0, silentForMs: 14_000 }),
   ).toContain(
-    "of 4 performers 2 run as many jobs as may run at a time, 1 takes no more jobs before being stopped, 1 has not been heard of for 14 s.",
+    "of 4 performers 2 run as many jobs as may run at a time, 1 takes no more jobs, being stopped or with a full disk, 1 has not been heard of for 14 s.",
   );
   const unknown = (sinceMs: number | null) =>
     explain(job, { ...QUIET, performers: { isKnown: false, reason: "It is late", sinceMs } });

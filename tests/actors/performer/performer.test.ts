@@ -120,6 +120,8 @@ test("nothing is taken while a disk is full, and what waits is when it has room 
   queue.waiting.push(attempt(1));
   await clock.advance(LEASE_MS);
   expect(queue.waiting).toEqual([attempt(1)]);
+  // So that administrators see it.
+  expect(queue.renewals.at(-1)).toMatchObject({ isDraining: true });
   isFull = false;
   await clock.advance(LEASE_MS / 6);
   expect(runner.submitted.map(({ tag }) => tag)).toEqual([attempt(1).tag]);
