@@ -13,8 +13,9 @@ const ROOM_BYTES = 1_048_576;
 export function freeRoom(directory: string, logger: Logger): () => boolean {
   let hadRoom = true;
   return () => {
-    const { bavail, bsize } = statfsSync(directory);
-    const hasRoom = bavail * bsize >= ROOM_BYTES;
+    const { bavail, bsize, blocks } = statfsSync(directory);
+    // Some file systems over a network do not know how large they are.
+    const hasRoom = blocks === 0 || bavail * bsize >= ROOM_BYTES;
     if (hadRoom && !hasRoom)
       logger.warn("The disk with the performer's state is full; it takes no more jobs", { directory });
     if (!hadRoom && hasRoom) logger.info("The disk has room again; the performer takes jobs", { directory });

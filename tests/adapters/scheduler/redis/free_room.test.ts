@@ -1,4 +1,5 @@
 import { expect, test } from "bun:test";
+import { statfsSync } from "node:fs";
 import { freeRoom } from "../../../../adapters/scheduler/redis/free_room.ts";
 import { recordingLogger } from "../../../support/recording_logger.ts";
 import { noSmallDiskBecause, smallDisk } from "../../../support/small_disk.ts";
@@ -20,3 +21,8 @@ test.skipIf(noSmallDiskBecause() !== undefined)(
     ]);
   },
 );
+
+test("a file system that does not tell its size has room", () => {
+  expect(statfsSync("/proc")).toMatchObject({ blocks: 0, bavail: 0 });
+  expect(freeRoom("/proc", recordingLogger())()).toBe(true);
+});
