@@ -80,7 +80,7 @@ export function createAdminService(options: AdminServiceOptions): AdminService {
     return { id, result: "done" as const, outcome };
   };
 
-  /** The workers that may have a job, and the one that has it. */
+  /** The performers that may have a job, and the one that has it. */
   const workersOf = async (job: Job) => {
     const name = holdsRunSlot(job.progress) ? placementOf(job.progress)?.destination : undefined;
     const destination = name === undefined ? undefined : world.destinations.get(name);

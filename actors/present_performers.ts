@@ -10,7 +10,7 @@ import type { JobWorld } from "./job_effects.ts";
 /** Of a scheduler that does not answer in this time it is not known which there are. */
 const PATIENCE_MS = 3_000;
 
-/** The workers of a destination; null when it has none of its own. */
+/** The performers of a destination; null when its scheduler has none. */
 export async function presentPerformers(
   { scheduler }: Pick<Destination, "scheduler">,
   clock: Clock,

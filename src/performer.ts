@@ -1,4 +1,4 @@
-import { spawn } from "node:child_process";
+import { type ChildProcess, spawn } from "node:child_process";
 import { homedir, hostname } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
@@ -15,6 +15,7 @@ import { directSpawner } from "../adapters/scheduler/direct_spawner.ts";
 import { memoryScheduler } from "../adapters/scheduler/memory.ts";
 import { processTable } from "../adapters/scheduler/process_table.ts";
 import { endingLeftovers } from "../adapters/scheduler/redis/end_leftovers.ts";
+import { freeRoom } from "../adapters/scheduler/redis/free_room.ts";
 import { lifeFiles } from "../adapters/scheduler/redis/life_file.ts";
 import { openPerformerHome } from "../adapters/scheduler/redis/performer_home.ts";
 import { performerQueue } from "../adapters/scheduler/redis/performer_queue.ts";
@@ -44,6 +45,9 @@ const GUARD_PAUSE_MS = 1_000;
 /** How long it may take to tell how commands ended that were ended to stop. */
 const LAST_WORDS_MS = 10_000;
 
+/** Closes a part. @param isDrained true: no command of ours runs */
+type Closer = (isDrained: boolean) => Promise<void>;
+
 /** @throws when a part cannot start; nothing is left running then */
 export async function startPerformer(input: PerformerInput): Promise<RunningPerformer> {
   const { clock, logger, random, variables } = input;
@@ -54,9 +58,9 @@ export async function startPerformer(input: PerformerInput): Promise<RunningPerf
     logger,
     random,
   });
-  const closers: (() => Promise<void>)[] = [];
-  const close = async (): Promise<void> => {
-    for (const closeOne of closers.splice(0).toReversed()) await closeOne();
+  const closers: Closer[] = [];
+  const close = async (isDrained = false): Promise<void> => {
+    for (const closeOne of closers.splice(0).toReversed()) await closeOne(isDrained);
   };
   try {
     const parts: (readonly [string, DestinationConfig, PerformerWorld])[] = [];
@@ -74,6 +78,7 @@ export async function startPerformer(input: PerformerInput): Promise<RunningPerf
       clock.after(KILL_GRACE_MS + LAST_WORDS_MS, () => patience.resolve());
     };
     const patience = Promise.withResolvers<void>();
+    let isDrained = false;
     return {
       failed: system.failed,
       async drain() {
@@ -86,12 +91,15 @@ export async function startPerformer(input: PerformerInput): Promise<RunningPerf
           const stop = clock.after(limitS * 1000, () => endAll(reason, name));
           return promise.finally(stop);
         });
-        await Promise.race([Promise.all(waits), patience.promise]);
+        const drained = Promise.all(waits).then(() => {
+          isDrained = true;
+        });
+        await Promise.race([drained, patience.promise]);
       },
       endAll,
       async stop() {
         await system.stop();
-        await close();
+        await close(isDrained);
       },
     };
   } catch (error) {
@@ -105,7 +113,7 @@ async function worldOf(
   { scheduler, fileSystem, rules }: DestinationConfig,
   { config, stateDir, variables, clock, logger: common, settleMs }: PerformerInput,
   ssh: SshPool,
-  closers: (() => Promise<void>)[],
+  closers: Closer[],
 ): Promise<PerformerWorld> {
   const logger = common.child({ destination: name });
   if (scheduler.type !== "arq") throw new TypeError(`Destination ${name} has no queue`);
@@ -181,7 +189,7 @@ async function worldOf(
   let untilMs = 0;
   if (life.isAvailable) {
     const stopGuard = keepGuard([home.directory, String(process.pid), String(killGraceMs)], { clock, logger });
-    closers.push(async () => stopGuard());
+    closers.push((isDrained) => stopGuard(!isDrained));
   }
   return {
     name,
@@ -190,8 +198,8 @@ async function worldOf(
     workplace,
     capacity: scheduler.maxJobs,
     endingMs: killGraceMs + leaseMs * SPARE_PART,
+    hasRoom: freeRoom(home.directory, logger),
     records: async () => home.records(),
-    hasRoom: () => home.hasRoom(),
     mayLiveFor(ms) {
       if (!life.isAvailable) return;
       untilMs = life.nowMs() + ms + leaseMs * GUARD_PART;
@@ -208,13 +216,21 @@ async function worldOf(
   };
 }
 
-/** Keeps a guard running beside us. It outlives us for as long as there is something to guard. */
-function keepGuard(args: readonly string[], { clock, logger }: Pick<PerformerInput, "clock" | "logger">): () => void {
+/**
+ * Keeps a guard running beside us. It outlives us for as long as there is something to guard.
+ *
+ * @returns called once at our end; true: there is something to guard
+ */
+function keepGuard(
+  args: readonly string[],
+  { clock, logger }: Pick<PerformerInput, "clock" | "logger">,
+): (isNeeded: boolean) => Promise<void> {
   let isStopped = false;
+  let guard: ChildProcess | undefined;
   const start = (): void => {
     if (isStopped) return;
     const [program, ...first] = selfCommand(new URL("performer_guard.ts", import.meta.url).href);
-    const guard = spawn(program, [...first, ...args], {
+    guard = spawn(program, [...first, ...args], {
       env: { PATH: process.env.PATH },
       detached: true,
       stdio: ["ignore", "ignore", "inherit"],
@@ -229,7 +245,13 @@ function keepGuard(args: readonly string[], { clock, logger }: Pick<PerformerInp
     guard.unref();
   };
   start();
-  return () => {
+  return async (isNeeded) => {
     isStopped = true;
+    if (isNeeded || guard?.pid === undefined || guard.exitCode !== null || guard.signalCode !== null) return;
+    // It would end by itself soon, but until then systemd takes it for a process that was left over, and warns.
+    const ended = new Promise<void>((resolve) => guard?.once("exit", () => resolve()));
+    guard.ref();
+    guard.kill("SIGKILL");
+    await ended;
   };
 }

@@ -48,7 +48,6 @@ export function performerActor(world: PerformerWorld): ActorFactory<PerformerMes
     /** True when the attempt that was asked for may be ours already. */
     let isBeginning = false;
     let isSilent = false;
-    let isFull = false;
     /** True when the lease is given back; it must not be taken again. */
     let isLeaving = false;
     let drained: (() => void) | undefined;
@@ -57,7 +56,7 @@ export function performerActor(world: PerformerWorld): ActorFactory<PerformerMes
 
     const fenceMs = queue.leaseMs - world.endingMs;
     const hasLease = (): boolean => clock.monotonicMs() - leasedAtMs < fenceMs;
-    const mayBegin = (): boolean => drained === undefined && hasLease();
+    const mayBegin = (): boolean => drained === undefined && hasLease() && world.hasRoom();
 
     const resume = (): void => {
       isResuming = true;
@@ -103,7 +102,7 @@ export function performerActor(world: PerformerWorld): ActorFactory<PerformerMes
     const renew = (): void => {
       const askedAtMs = clock.monotonicMs();
       const held = [...attempts.values()].map(({ own }) => own);
-      const presence = { running: held.length, isDraining: drained !== undefined };
+      const presence = { running: held.length, isDraining: drained !== undefined || !world.hasRoom() };
       const isUnbroken = askedAtMs - renewedAtMs < queue.leaseMs;
       ctx.run(
         (signal) => queue.renew(held, presence, isUnbroken, signal),
@@ -152,19 +151,11 @@ export function performerActor(world: PerformerWorld): ActorFactory<PerformerMes
         () => ({ type: "claimed", attempts: [] }),
       );
     };
-    /** While there is none others get the jobs. */
-    const hasRoom = (): boolean => {
-      const isRoomy = world.hasRoom();
-      if (!isRoomy && !isFull) ctx.logger.warn("No job is taken, as the disk with the state of the performer is full");
-      isFull = !isRoomy;
-      if (isFull) ctx.startTimer("take", TAKE_RETRY_MS, { type: "take_due" });
-      return isRoomy;
-    };
     const takeMore = (): void => {
-      if (isTaking || !isResumed || !mayBegin() || attempts.size >= world.capacity || !hasRoom()) return;
+      if (isTaking || !isResumed || !mayBegin() || attempts.size >= world.capacity) return;
       isTaking = true;
       const beginning = (): boolean => {
-        isBeginning = mayBegin() && hasRoom();
+        isBeginning = mayBegin();
         return isBeginning;
       };
       ctx.run(

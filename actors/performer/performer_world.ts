@@ -19,10 +19,10 @@ export interface PerformerWorld {
    * begins.
    */
   readonly endingMs: number;
+  /** False while no command could begin here, as a disk is full. */
+  hasRoom(): boolean;
   /** The attempts that this machine has records of, of this or an earlier life of the performer. */
   records(): Promise<readonly AttemptTag[]>;
-  /** False when no record can be kept of what is taken: its command would not begin, and its job would fail. */
-  hasRoom(): boolean;
   /**
    * Tells who watches over this process until when its commands may live, as milliseconds from now; they end then when
    * nothing more is told.

@@ -62,6 +62,12 @@ export async function runLogs(
   throw new ApiError("The log ended before the job did, as the daemon is stopping; ask again to go on");
 }
 
+/** Asks for the end of a job, and does not wait for it. @throws {ApiError} also when the job has ended already */
+export async function runCancel(client: ApiClient, { id }: { readonly id: number }): Promise<number> {
+  await client.request("POST", `/api/job/${id}/cancel`, { isRepeatable: true });
+  return EXIT.ok;
+}
+
 /** Saves all files of a job as an archive. An existing file is not replaced without `force`. @throws {ApiError} */
 export async function runDownload(
   client: ApiClient,

@@ -61,7 +61,7 @@ export async function runPerform(options: PerformOptions, io: CommandIo): Promis
   // Those of other destinations need not be on this machine.
   const needsSecrets: NeedsSecrets = (name, type) =>
     (type === "arq" || type === "redis") && (options.destinations?.includes(name) ?? true);
-  const config = await readConfig({ ...options, missingJobRoot: "create", needsSecrets }, io);
+  const config = await readConfig({ ...options, missingJobRoot: "create", needsSecrets, mayLackPicker: true }, io);
   if (config === undefined) return EXIT.fault;
   const destinations = chosen(config, options, io);
   if (destinations === undefined) return EXIT.fault;

@@ -5,7 +5,8 @@ import { type LoadOptions, loadConfig } from "../config/load.ts";
 import type { NeedsSecrets } from "../config/secrets.ts";
 import type { CommandIo } from "./io.ts";
 
-export interface ReadFileOptions extends Pick<LoadOptions, "missingJobRoot" | "needsSecrets" | "deniedSecrets"> {
+export interface ReadFileOptions
+  extends Pick<LoadOptions, "missingJobRoot" | "needsSecrets" | "deniedSecrets" | "mayLackPicker"> {
   /** Undefined: as the environment says. */
   readonly config: string | undefined;
   readonly environment: Environment;
@@ -55,9 +56,9 @@ export async function readConfigFile(
   }
   const { file, warning } = choice;
   if (warning !== undefined) io.stderr(`warning: ${warning}\n`);
-  const { missingJobRoot, needsSecrets, deniedSecrets } = options;
+  const { missingJobRoot, needsSecrets, deniedSecrets, mayLackPicker } = options;
   const result = await loadConfig({
-    ...{ file, missingJobRoot, needsSecrets, deniedSecrets, workingDirectory: io.cwd },
+    ...{ file, missingJobRoot, needsSecrets, deniedSecrets, mayLackPicker, workingDirectory: io.cwd },
     credentialsDirectory: io.env.CREDENTIALS_DIRECTORY,
   });
   for (const finding of result.warnings) io.stderr(`${formatFinding(file, finding, "warning")}\n`);

@@ -2,7 +2,7 @@ import process from "node:process";
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { type ApiClient, ApiError, apiAddress, apiClient } from "../cli/api_client.ts";
 import type { ClientIo } from "../cli/client_io.ts";
-import { runDownload, runJobs, runLogs } from "../cli/client_jobs.ts";
+import { runCancel, runDownload, runJobs, runLogs } from "../cli/client_jobs.ts";
 import { EXIT } from "../cli/io.ts";
 import { runSubmit } from "../cli/submit.ts";
 import { PUBLIC_STATES } from "../core/job.ts";
@@ -58,6 +58,10 @@ export function addClientCommands(program: Command, io: ClientIo): void {
     const log = flags.stderr ? "stderr" : "stdout";
     return withClient(flags, (api) => runLogs(api, { id, log, follow: flags.follow }, io));
   });
+
+  connected(
+    client("cancel", "end a job; it stays as error, with its files").argument("<id>", "number of the job", positive),
+  ).action((id: number, flags: AddressFlags) => withClient(flags, (api) => runCancel(api, { id })));
 
   connected(
     client("download", "save all files of a job as an archive")

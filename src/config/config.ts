@@ -141,15 +141,15 @@ export interface RedisSchedulerConfig {
   /** May hold a password. */
   readonly redisDsn: string;
   readonly queue: string;
-  /** Per worker. */
+  /** Per performer. */
   readonly maxJobs: number;
   readonly jobTimeoutS: number;
-  /** A worker that is silent for so long is lost, with its jobs. */
+  /** A performer that is silent for so long is lost, with its jobs. */
   readonly heartbeatTimeoutS: number;
-  /** How long a worker that is stopped waits for its jobs; undefined: until they end. */
+  /** How long a performer that is stopped waits for its jobs; undefined: until they end. */
   readonly drainTimeoutS: number | undefined;
   readonly tls: RedisTlsConfig;
-  /** On the machines of the workers. */
+  /** On the machines of the performers. */
   readonly sandbox?: Sandbox;
 }
 

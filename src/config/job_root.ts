@@ -38,7 +38,9 @@ export function resolveJobRoot(path: string, missing: MissingJobRoot): JobRoot {
     }
     return { isValid: true, path: realpathSync(path) };
   } catch (error) {
-    return { isValid: false, reason: `directory at path ${shown} cannot be used: ${messageOf(error)}` };
+    const { code } = error as NodeJS.ErrnoException;
+    const hint = code === "EROFS" ? "; a service of systemd needs it in ReadWritePaths=" : "";
+    return { isValid: false, reason: `directory at path ${shown} cannot be used: ${messageOf(error)}${hint}` };
   }
 }
 

@@ -37,6 +37,8 @@ export interface LoadOptions {
   readonly missingJobRoot: MissingJobRoot;
   /** Of which destinations files with secrets are read, as not all of them are on every machine. Default: of all. */
   readonly needsSecrets?: NeedsSecrets | undefined;
+  /** The file of the picker, of which only who chooses destinations has need. Default: false. */
+  readonly mayLackPicker?: boolean | undefined;
   /** Where the service manager has put credentials, in the place of `$CREDENTIALS_DIRECTORY`. */
   readonly credentialsDirectory?: string | undefined;
   /** Default: they are faults. */
@@ -117,7 +119,7 @@ function build(root: YamlNode, file: string, options: LoadOptions): LoadResult {
   const picker =
     found.destination_picker === undefined
       ? undefined
-      : pickerSetting(found.destination_picker, file, workingDirectory);
+      : pickerSetting(found.destination_picker, file, workingDirectory, options.mayLackPicker === true);
   if (picker?.isValid === false) {
     report.fault(["destination_picker"], picker.reason);
   }

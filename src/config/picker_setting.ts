@@ -18,8 +18,14 @@ const PORTING_HINT =
  * function), or `<path to .ts, .js or .mjs file>:<export>`.
  *
  * @param file absolute path of the configuration file; pickers are looked for beside it, then in `workingDirectory`
+ * @param mayBeMissing for who chooses no destinations and may not have the file
  */
-export function pickerSetting(text: string, file: string, workingDirectory: string): PickerSetting {
+export function pickerSetting(
+  text: string,
+  file: string,
+  workingDirectory: string,
+  mayBeMissing: boolean,
+): PickerSetting {
   const builtIn = /^bartender\.picker[:.](.+)$/.exec(text)?.[1];
   if (builtIn !== undefined) {
     const name = BUILT_IN_PICKERS.find((known) => known === builtIn);
@@ -44,8 +50,10 @@ export function pickerSetting(text: string, file: string, workingDirectory: stri
   if (exportName === undefined || !/^[\p{ID_Start}$_][\p{ID_Continue}$]*$/u.test(exportName)) {
     return invalid(`expected the name of an export after the file, e.g. ${path}:pick, got ${JSON.stringify(text)}`);
   }
-  const places = [...new Set([absolutePath(path, dirname(file)), absolutePath(path, workingDirectory)])];
-  const found = places.find((place) => statSync(place, { throwIfNoEntry: false })?.isFile() === true);
+  const beside = absolutePath(path, dirname(file));
+  const places = [...new Set([beside, absolutePath(path, workingDirectory)])];
+  const isFile = (place: string): boolean => statSync(place, { throwIfNoEntry: false })?.isFile() === true;
+  const found = places.find(isFile) ?? (mayBeMissing ? beside : undefined);
   if (found === undefined) {
     return invalid(`file does not exist at path ${places.map((place) => JSON.stringify(place)).join(" nor at ")}`);
   }

@@ -19,7 +19,7 @@ const redisTls = Type.Object(
   { description: "Certificates for rediss://.", additionalProperties: false },
 );
 
-/** What a worker needs to end its commands before others may take them for lost, and a little more. */
+/** What a performer needs to end its commands before others may take them for lost, and a little more. */
 const SHORTEST_HEARTBEAT_S = 15;
 
 /** `type: arq`, also called `redis`. */
@@ -38,22 +38,22 @@ export const redisScheduler = Type.Object(
     ),
     password_file: secretFile("the password in redis_dsn"),
     queue: Type.String({
-      description: "Name of the queue; jobs of one queue share its workers.",
+      description: "Name of the queue; jobs of one queue share its performers.",
       minLength: 1,
       default: "arq:queue",
     }),
-    max_jobs: Type.Integer({ description: "Jobs at the same time per worker.", minimum: 1, default: 10 }),
+    max_jobs: Type.Integer({ description: "Jobs at the same time per performer.", minimum: 1, default: 10 }),
     job_timeout: duration(`When to end a job: ${DURATIONS}.`, 3600),
     heartbeat_timeout: Type.Refine(
-      duration(`A worker that is silent for so long is lost, with its jobs; at least 15 s: ${DURATIONS}.`, 30),
+      duration(`A performer that is silent for so long is lost, with its jobs; at least 15 s: ${DURATIONS}.`, 30),
       (value) => checkedSeconds(value) >= SHORTEST_HEARTBEAT_S,
       (value) => `expected at least ${SHORTEST_HEARTBEAT_S} seconds, got ${JSON.stringify(value)}`,
     ),
     drain_timeout: Type.Optional(
-      duration(`How long a worker that is stopped waits for its jobs; default is until they end: ${DURATIONS}.`),
+      duration(`How long a performer that is stopped waits for its jobs; default is until they end: ${DURATIONS}.`),
     ),
     tls: Type.Optional(redisTls),
     sandbox: sandboxSchema("{directory} stands for the directory of the job."),
   },
-  { description: "Hands jobs to `bartender perform` workers through Redis.", additionalProperties: false },
+  { description: "Hands jobs to performers (`bartender perform`) through Redis.", additionalProperties: false },
 );

@@ -21,8 +21,13 @@ export function readSecretFile(path: string): Secret {
   try {
     bytes = readFileSync(path);
   } catch (error) {
-    // Where the directory of credentials is not known, we are not what they are for.
-    const isDenied = (error as NodeJS.ErrnoException).code === "EACCES" || path.includes(CREDENTIALS);
+    if (path.includes(CREDENTIALS)) {
+      // We are not what they are for, or nobody has told systemd that we are.
+      const reason =
+        "cannot be read: there is no $CREDENTIALS_DIRECTORY; LoadCredential= in a unit of systemd makes one";
+      return { isValid: false, reason, isDenied: true };
+    }
+    const isDenied = (error as NodeJS.ErrnoException).code === "EACCES";
     return { isValid: false, reason: `cannot be read: ${messageOf(error)}`, isDenied };
   }
   try {

@@ -2,7 +2,7 @@ import type { DestinationConfig } from "./config.ts";
 import type { Report } from "./report.ts";
 
 /**
- * Warns of destinations that share a queue and treat jobs in different ways: a worker takes the jobs of all of them, and
+ * Warns of destinations that share a queue and treat jobs in different ways: a performer takes the jobs of all of them, and
  * runs each by its own settings.
  */
 export function checkSharedQueues(destinations: ReadonlyMap<string, DestinationConfig>, report: Report): void {
@@ -23,12 +23,12 @@ export function checkSharedQueues(destinations: ReadonlyMap<string, DestinationC
     if (keys.length === 0) continue;
     report.warn(
       ["destinations", name, "scheduler", "queue"],
-      `is shared with destination ${JSON.stringify(other)}, whose workers run its jobs by their own ${keys.join(", ")}`,
+      `is shared with destination ${JSON.stringify(other)}, whose performers run its jobs by their own ${keys.join(", ")}`,
     );
   }
 }
 
-/** What a worker does with a job by the settings of its own destination, as the file names them. */
+/** What a performer does with a job by the settings of its own destination, as the file names them. */
 type Treatment = ReadonlyMap<string, unknown>;
 
 function isSame(a: unknown, b: unknown): boolean {

@@ -130,7 +130,7 @@ export function consoleCommand(
   add("tree", "the actors, with what waits in their mailboxes, restarts and last faults").action((_, command) =>
     tell<TreeView>(given(command), "/tree", (tree) => showTree(tree, context.nowMs(), paint)),
   );
-  add("performers", "workers of destinations whose workers are elsewhere")
+  add("performers", "the performers of destinations with the scheduler arq")
     .option("--jobs", "also which jobs each has", false)
     .action(({ jobs }: { jobs: boolean }, command) =>
       tell<Performers>(given(command), "/performers", (all) => showPerformers(all, jobs, context.nowMs(), paint)),

@@ -16,13 +16,13 @@ export interface Surroundings {
   readonly slots: { readonly capacity: number | null; readonly held: number } | null;
   readonly outages: readonly Outage[];
   readonly pollInMs: number | null;
-  /** Of a job that waits for a worker; null where there are none. */
+  /** Of a job that waits for a performer; null where there are none. */
   readonly performers: SeenPerformers | null;
-  /** The worker that has the job. */
+  /** The performer that has the job. */
   readonly performer: HoldingPerformer | null;
 }
 
-/** The workers of a destination, as far as they are known. */
+/** The performers of a destination, as far as they are known. */
 export type SeenPerformers<P extends SeenPerformer = SeenPerformer> =
   | { readonly isKnown: true; readonly performers: readonly P[] }
   | { readonly isKnown: false; readonly reason: string; readonly sinceMs: number | null };
@@ -34,7 +34,7 @@ export interface SeenPerformer {
   readonly silentForMs: number | null;
 }
 
-/** The worker that has a job, and where it is. */
+/** The performer that has a job, and where it is. */
 export interface HoldingPerformer {
   readonly name: string;
   readonly host: string;
@@ -79,7 +79,8 @@ function situation(job: Job, around: Surroundings): string {
       return "It is being handed to the scheduler.";
     case "queued":
       if (around.performer !== null) {
-        return `Its command is about to be started; the scheduler calls it ${progress.schedulerJobId}.${whoHasIt(around)}`;
+        const begin = `Its command starts when its files are there; the scheduler calls it ${progress.schedulerJobId}.`;
+        return `${begin}${whoHasIt(around)} The log of that performer tells what keeps it.`;
       }
       return [
         `It waits in the queue of the scheduler, which calls it ${progress.schedulerJobId}.`,
@@ -150,7 +151,7 @@ function whoMayTakeIt(destination: string, seen: SeenPerformers, nowMs: number):
   }
   const why = [
     [open.length, `${open.length === 1 ? "runs" : "run"} as many jobs as may run at a time`],
-    [draining.length, `${draining.length === 1 ? "takes" : "take"} no more jobs before being stopped`],
+    [draining.length, `${draining.length === 1 ? "takes" : "take"} no more jobs, being stopped or with a full disk`],
     [silent.length, `${silent.length === 1 ? "has" : "have"} not been heard of for ${span(most)}`],
   ] as const;
   const reasons = why.filter(([number]) => number > 0).map(([number, what]) => `${number} ${what}`);

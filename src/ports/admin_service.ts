@@ -134,7 +134,7 @@ export interface AdminJobDetail extends AdminJob {
   readonly directory: string;
   /** At the destination; null when that sees the same directory, or has none of this job. */
   readonly remoteDirectory: string | null;
-  /** The worker that has it now. */
+  /** The performer that has it now. */
   readonly performer: HoldingPerformer | null;
   /** Null when it has none, as after its end. */
   readonly actor: ActorView | null;
@@ -185,7 +185,7 @@ export interface JobActionResult {
   readonly outcome: string;
 }
 
-/** A worker of a destination whose workers are elsewhere. */
+/** A performer of a destination. */
 export interface Performer extends Omit<PerformerPresence, "tags" | "sinceMs"> {
   readonly destination: string;
   /** By its own clock. */
@@ -194,7 +194,7 @@ export interface Performer extends Omit<PerformerPresence, "tags" | "sinceMs"> {
   readonly jobs: readonly JobId[];
 }
 
-/** All workers that are known, and of which destinations it is not known which there are. */
+/** All performers that are known, and of which destinations it is not known which there are. */
 export interface Performers {
   readonly performers: readonly Performer[];
   readonly unknown: readonly UnknownPerformers[];

@@ -16,7 +16,7 @@ export interface JobDescription {
   readonly resources: JobResources;
 }
 
-/** A worker that takes jobs of a scheduler, as it tells about itself. */
+/** A performer, which takes jobs of a scheduler, as it tells about itself. */
 export interface PerformerPresence {
   /** Unique among those of its scheduler. */
   readonly name: string;
@@ -103,7 +103,7 @@ export interface Scheduler {
   absence?(): Absence | undefined;
   /** For admins: tries what jobs will need, without running one. Does not throw; what fails is a finding. */
   probe?(signal: AbortSignal): Promise<readonly ProbeFinding[]>;
-  /** For schedulers whose jobs are run by workers elsewhere: those that are there at this moment. */
+  /** For schedulers whose jobs are run by performers: those that are there at this moment. */
   performers?(signal: AbortSignal): Promise<readonly PerformerPresence[]>;
   /** Lets go of connections and timers; running jobs are left alone. Idempotent. */
   close(): Promise<void>;

@@ -169,7 +169,7 @@ describe("config-example.yaml", () => {
     const result = await loadIn(dir.path, "accept");
     expect(faultLines(result)).toEqual([]);
     if (!result.isValid) return;
-    expect([...result.config.destinations.keys()]).toEqual(["local", "atonce", "cluster", "workers", "grid"]);
+    expect([...result.config.destinations.keys()]).toEqual(["local", "atonce", "cluster", "lab", "grid"]);
     expect([...result.config.applications.keys()]).toEqual(["wc", "size", "cleanup"]);
     expect([...result.config.interactiveApplications.keys()]).toEqual(["head"]);
     expect(result.config.destinationPicker).toMatchObject({ kind: "module", exportName: "pick" });

@@ -1,8 +1,11 @@
 import { describe, expect, test } from "bun:test";
+import { execFileSync } from "node:child_process";
 import { existsSync, mkdirSync, readFileSync, realpathSync, symlinkSync, writeFileSync } from "node:fs";
 import { homedir, tmpdir } from "node:os";
 import { join, relative } from "node:path";
 import type { Config, DestinationConfig } from "../../src/config/config.ts";
+import type { LoadOptions } from "../../src/config/load.ts";
+import { noSmallDiskBecause, smallDisk } from "../support/small_disk.ts";
 import { tempDir } from "../support/temp_dir.ts";
 import { configOf, faultLines, loadIn, loadText, withDestination } from "./support/load_text.ts";
 
@@ -489,6 +492,15 @@ describe("job_root_dir", () => {
     ]);
   });
 
+  test.skipIf(noSmallDiskBecause() !== undefined)("of a read-only disk may be one that systemd protects", async () => {
+    using dir = tempDir();
+    using disk = smallDisk(65_536);
+    execFileSync("mount", ["-o", "remount,ro", disk.path]);
+    expect(await jobRoot(disk.path, "create", dir.path)).toEqual([
+      expect.stringMatching(/cannot be used: EROFS: .*; a service of systemd needs it in ReadWritePaths=$/),
+    ]);
+  });
+
   test("has links resolved, also before it exists", async () => {
     using dir = tempDir();
     mkdirSync(join(dir.path, "real"));
@@ -509,6 +521,7 @@ describe("destination_picker", () => {
   async function picker(
     value: string,
     files: readonly string[] = [],
+    more: Partial<LoadOptions> = {},
   ): Promise<Config["destinationPicker"] | readonly string[]> {
     using dir = tempDir();
     mkdirSync(join(dir.path, "work"));
@@ -517,7 +530,9 @@ describe("destination_picker", () => {
     writeFileSync(join(dir.path, "etc/config.yaml"), `destination_picker: "${value}"\n${MINIMAL}`);
     const { loadConfig } = await import("../../src/config/load.ts");
     const workingDirectory = join(dir.path, "work");
-    const result = await loadConfig({ file: "../etc/config.yaml", workingDirectory, missingJobRoot: "accept" });
+    const result = await loadConfig({
+      ...{ file: "../etc/config.yaml", workingDirectory, missingJobRoot: "accept", ...more },
+    });
     const lines = result.isValid ? result.config.destinationPicker : faultLines(result);
     return JSON.parse(JSON.stringify(lines).replaceAll(dir.path, "DIR"));
   }
@@ -537,6 +552,7 @@ describe("destination_picker", () => {
     expect(await picker("p.ts:pick")).toEqual([
       'config.yaml:1:21: destination_picker: file does not exist at path "DIR/etc/p.ts" nor at "DIR/work/p.ts"',
     ]);
+    expect(await picker("p.ts:pick", [], { mayLackPicker: true })).toMatchObject({ ...found, path: "DIR/etc/p.ts" });
   });
 
   test.each([
@@ -591,7 +607,7 @@ destinations:
     const messages = async (...given: Parameters<typeof withQueues>) =>
       (await withQueues(...given)).warnings.map(({ message }) => message);
     const warning = (keys: string) => [
-      `is shared with destination "small", whose workers run its jobs by their own ${keys}`,
+      `is shared with destination "small", whose performers run its jobs by their own ${keys}`,
     ];
     expect(await messages('redis_dsn: "redis://h?db=3", job_timeout: PT2H, max_jobs: 2')).toEqual(
       warning("job_timeout"),

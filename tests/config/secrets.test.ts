@@ -64,7 +64,9 @@ describe("secrets of the configuration", () => {
     const ssh =
       "{hostname: h, private_key: $CREDENTIALS_DIRECTORY/key, passphrase_file: $CREDENTIALS_DIRECTORY/phrase}";
     using place = setup(withDestination(`{type: slurm, ssh_config: ${ssh}}`), { phrase: "sesame\n" });
-    expect(faultLines(await place.load()).join()).toMatch(/passphrase_file: cannot be read.*\$CREDENTIALS_DIRECTORY/);
+    expect(faultLines(await place.load()).join()).toMatch(
+      /passphrase_file: cannot be read: there is no \$CREDENTIALS_DIRECTORY; LoadCredential=/,
+    );
     const checked = await place.load({ deniedSecrets: "warn" });
     expect([checked.isValid, checked.warnings.length]).toEqual([true, 1]);
     const result = await place.load({ credentialsDirectory: place.directory });

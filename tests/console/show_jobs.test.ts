@@ -29,7 +29,7 @@ function widest(columns: number): number {
   return Math.max(...lines.map((line) => line.length));
 }
 
-test("workers are listed with the jobs that they have when that is asked for", () => {
+test("performers are listed with the jobs that they have when that is asked for", () => {
   const worker = { destination: "small", pid: 7, release: "1.0.0", sinceOnMs: 0, capacity: 4, isDraining: false };
   const performers = [
     { ...worker, name: "a-1", host: "a", running: 3, jobs: [jobId(17), jobId(18)], silentForMs: null },

@@ -55,7 +55,7 @@ test("a job that waits for a performer is explained by those that are there", ()
   expect(
     text(seen, seen, { ...seen, running: 0, isDraining: true }, { ...seen, running: 0, silentForMs: 14_000 }),
   ).toContain(
-    "of 4 performers 2 run as many jobs as may run at a time, 1 takes no more jobs before being stopped, 1 has not been heard of for 14 s.",
+    "of 4 performers 2 run as many jobs as may run at a time, 1 takes no more jobs, being stopped or with a full disk, 1 has not been heard of for 14 s.",
   );
   const unknown = (sinceMs: number | null) =>
     explain(job, { ...QUIET, performers: { isKnown: false, reason: "It is late", sinceMs } });
@@ -82,7 +82,10 @@ test("a job that a performer has is explained by which one, and where, also when
   );
   // It would look for itself in vain among those that have room.
   const begun = text({ phase: "queued", ...handedOver, note: null, rerun: null });
-  expect(begun).toContain("Its command is about to be started; the scheduler calls it t-1-1. Performer node7-ab on");
+  expect(begun).toContain(
+    "Its command starts when its files are there; the scheduler calls it t-1-1. Performer node7-ab on",
+  );
+  expect(begun).toContain("The log of that performer tells what keeps it.");
   expect(begun).not.toContain("No performer has room");
 });
 

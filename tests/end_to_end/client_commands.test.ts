@@ -105,7 +105,7 @@ describe("bartender submit", () => {
   });
 });
 
-describe("bartender jobs, logs and download", () => {
+describe("bartender jobs, logs, cancel and download", () => {
   test("list the jobs of the caller as a table or as JSON", async () => {
     await using it = await setup();
     await it.run("submit", "input", "--application", "wc", "--wait");
@@ -126,6 +126,17 @@ describe("bartender jobs, logs and download", () => {
     expect(await command.ended()).toBe(0);
     expect(command.output()).toBe("started\nended\n");
     expect((await it.run("logs", "9")).status).toBe(1);
+  });
+
+  test("end a job that runs, and no other one", async () => {
+    await using it = await setup();
+    await it.run("submit", "input", "--application", "slow");
+    await it.daemon.until(1, "running");
+    expect(await it.run("cancel", "1")).toEqual({ status: 0, output: "" });
+    await it.daemon.until(1, "error");
+    expect(await it.daemon.text("/api/job/1/stderr")).toContain("Cancelled by ");
+    expect(await it.run("cancel", "1")).toMatchObject({ status: 1, output: expect.stringMatching(/^bartender: ./) });
+    expect((await it.run("cancel", "9")).status).toBe(1);
   });
 
   test("save the files of a job whole, and replace nothing unasked", async () => {

@@ -53,7 +53,7 @@ destinations:
   await untilWhy(second, "of 1 performer 1 has not been heard of for ");
   performer.child.kill("SIGCONT");
   performer.child.kill("SIGTERM");
-  await untilWhy(second, "of 1 performer 1 takes no more jobs before being stopped.");
+  await untilWhy(second, "of 1 performer 1 takes no more jobs, being stopped or with a full disk.");
 
   await redis.stop("SIGKILL");
   await untilWhy(second, "Whether a performer is there for it is not known: Redis has not answered for ");

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { hostname } from "node:os";
 import { join } from "node:path";
 import { processTable } from "../../adapters/scheduler/process_table.ts";
 import { type DaemonProcess, type SpawnedCommand, spawnDaemon, startDaemon } from "../support/daemon_process.ts";
@@ -87,8 +88,13 @@ describe("perform", () => {
     await eventually("the drain", () => performer.output().includes("takes no more jobs"));
     const later = await daemon.submitOk("wc", { "README.md": "one\n" });
     await daemon.until(later, "queued");
+    const home = join(daemon.directory, "jobs/.bartender/performers", hostname(), "far/1");
+    const guard = Number(readFileSync(join(home, "guard"), "utf8"));
+    expect(table.read(guard)).toBeDefined();
     go(daemon, id);
     expect(await performer.ended()).toBe(0);
+    // Or systemd would warn of a process that was left over.
+    expect(table.read(guard)).toBeUndefined();
     await daemon.until(id, "ok");
     expect((await daemon.job(later)).state).toBe("queued");
     await using _next = await startPerformer(daemon, "next.log");

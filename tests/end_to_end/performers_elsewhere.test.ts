@@ -43,6 +43,7 @@ async function openWorld(heartbeatS = 300): Promise<World> {
   const { hostname, port, username, privateKeyFile, knownHostsFile } = server.config;
   const login = `{hostname: ${hostname}, port: ${port}, username: ${username}, private_key: ${privateKeyFile}, known_hosts: ${knownHostsFile}}`;
   const config = `job_root_dir: jobs
+destination_picker: ./only_at_the_daemon.js:pick
 applications:
   work:
     command_template: >-
@@ -53,7 +54,8 @@ destinations:
     scheduler: {type: arq, redis_dsn: "${redis.dsn}", queue: q${++queues}, max_jobs: 2, heartbeat_timeout: ${heartbeatS}}
     filesystem: {type: sftp, entry: ${server.entry}, ssh_config: ${login}}
 `;
-  const daemon = await startDaemon({ config });
+  const files = { "only_at_the_daemon.js": 'export const pick = () => "large";' };
+  const daemon = await startDaemon({ config, files });
   const there = tempDir();
   mkdirSync(join(there.path, "jobs"));
   writeFileSync(join(there.path, "config.yaml"), config);

@@ -355,8 +355,19 @@ describe.skipIf(process.getuid?.() !== 0)("under a booted systemd", () => {
       machine.ok("bartender", "check-config", "--config", "/usr/share/doc/bartender/examples/config.yaml"),
     ).toContain("OK");
     expect(machine.ok("systemctl", "cat", "bartender-perform@x")).toContain("ExecStart=/usr/bin/bartender perform");
+    // A stand-in, as there is no Redis: it takes a moment to stop, and is not ended before.
+    machine.write(
+      "/etc/systemd/system/bartender-perform@x.service.d/test.conf",
+      `[Service]\nExecStart=\nExecStart=/bin/sh -c "trap 'sleep 1; echo done >done; exit 0' TERM; while :; do sleep 0.1; done"
+WorkingDirectory=/var/lib/bartender-perform-x\n`,
+    );
+    machine.ok("systemctl", "daemon-reload");
+    machine.ok("systemctl", "enable", "--now", "bartender-perform@x");
     machine.ok("dpkg", "--remove", "bartender");
     expect(world.show("ActiveState")).toBe("inactive");
+    expect(machine.ok("cat", "/var/lib/bartender-perform-x/done")).toBe("done");
+    expect(machine.ok("systemctl", "list-units", "--plain", "--no-legend", "bartender-perform@*")).toBe("");
+    expect(machine.ok("find", "/etc/systemd", "-type", "l", "-name", "bartender*")).toBe("");
     expect(machine.ok("cat", `/var/lib/bartender/jobs/${id}/stdout.txt`)).toBe("3 README.md");
   });
 });

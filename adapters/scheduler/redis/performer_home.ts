@@ -1,14 +1,5 @@
 import { randomBytes } from "node:crypto";
-import {
-  existsSync,
-  mkdirSync,
-  readdirSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  statfsSync,
-  writeFileSync,
-} from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { BartenderError } from "../../../src/core/errors.ts";
 import type { AttemptTag } from "../../../src/core/ids.ts";
@@ -25,8 +16,6 @@ export interface PerformerHome {
   readonly controlDir: string;
   /** The attempts with a record. */
   records(): readonly AttemptTag[];
-  /** False when its disk is full. */
-  hasRoom(): boolean;
   /** Idempotent. */
   release(): Promise<void>;
 }
@@ -55,7 +44,6 @@ export async function openPerformerHome(directory: string, host: string): Promis
       controlDir,
       directory: home,
       records: () => recordsIn(controlDir),
-      hasRoom: () => hasRoomIn(home),
       async release() {
         try {
           if (recordsIn(controlDir).length === 0) rmSync(mark, { force: true });
@@ -66,15 +54,6 @@ export async function openPerformerHome(directory: string, host: string): Promis
     };
   }
   throw new BartenderError("performer_home", `${directory}: more than ${MOST_HOMES} performers are running`);
-}
-
-/** For the record of an attempt, and what else is noted of it. */
-const ROOM_BYTES = 65_536;
-
-function hasRoomIn(home: string): boolean {
-  const { blocks, bavail, bsize } = statfsSync(home);
-  // Some file systems do not say how large they are.
-  return blocks === 0 || bavail * bsize >= ROOM_BYTES;
 }
 
 /** In a home that is in use, or was left without order. */

@@ -119,9 +119,7 @@ export function redisConnection(options: RedisConnectionOptions): RedisConnectio
     if (code === "ECONNREFUSED") refusedMs = clock.monotonicMs();
     noteFault(error);
     if (isClosed) return;
-    const why = messageOf(error).startsWith("NOAUTH")
-      ? "it asks for a password, and redis_dsn has none"
-      : messageOf(error);
+    const why = inOurWords(messageOf(error));
     const reason = `Redis cannot be reached: ${why}`;
     // The last reason tells most: the first one is that of a link that was lost.
     if (!toldReasons.has(why)) logger.warn("Redis cannot be reached; it is tried again", { reason: why });
@@ -169,10 +167,12 @@ export function redisConnection(options: RedisConnectionOptions): RedisConnectio
         throw new SchedulerUnavailableError(isClosed ? "The connection to Redis is closed" : "The call was called off");
       }
       if (away !== undefined && !client.isReady) throw new SchedulerUnavailableError(away.reason);
+      const patiently = <T>(work: Promise<T>): Promise<T> =>
+        orGiveUp(work, { clock, patienceMs, signal, why: () => away?.reason ?? "Redis does not answer" });
       try {
         // At the first question the connection may still be on its way.
-        if (!client.isReady) await patiently(clock, patienceMs, signal, ready.promise);
-        return await patiently(clock, patienceMs, signal, question(client));
+        if (!client.isReady) await patiently(ready.promise);
+        return await patiently(question(client));
       } catch (error) {
         noteFault(error);
         throw error instanceof BartenderError
@@ -248,6 +248,13 @@ function isOfReplica(error: unknown): boolean {
   return error instanceof Error && /\b(READONLY|MASTERDOWN)\b/.test(error.message);
 }
 
+/** Redis's own words about its protected mode are a page long, and tell to open it to everybody. */
+function inOurWords(message: string): string {
+  if (message.startsWith("NOAUTH")) return "it asks for a password, and redis_dsn has none";
+  if (!message.startsWith("DENIED")) return message;
+  return "it lets in its own machine only (protected mode), as its user `default` needs no password; switch that user off";
+}
+
 function isLoading(error: unknown): boolean {
   return error instanceof Error && /^LOADING\b/.test(error.message);
 }
@@ -260,10 +267,18 @@ export function isWriteRefusal(error: unknown): boolean {
   return error instanceof Error && /\bMISCONF\b/.test(error.message);
 }
 
-async function patiently<T>(clock: Clock, patienceMs: number, signal: AbortSignal, work: Promise<T>): Promise<T> {
+interface Patience {
+  readonly clock: Clock;
+  readonly patienceMs: number;
+  readonly signal: AbortSignal;
+  /** What there is to say when time is over. */
+  readonly why: () => string;
+}
+
+async function orGiveUp<T>(work: Promise<T>, { clock, patienceMs, signal, why }: Patience): Promise<T> {
   const { promise, reject } = Promise.withResolvers<never>();
   const onAbort = (): void => reject(new SchedulerUnavailableError("The call was called off", signal.reason));
-  const stop = clock.after(patienceMs, () => reject(new SchedulerUnavailableError("Redis does not answer")));
+  const stop = clock.after(patienceMs, () => reject(new SchedulerUnavailableError(why())));
   signal.addEventListener("abort", onAbort, { once: true });
   try {
     return await Promise.race([work, promise]);

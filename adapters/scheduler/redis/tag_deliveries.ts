@@ -65,7 +65,7 @@ export function tagDeliveries(worker: Worker, clock: Clock, logger: Logger): Tag
   return {
     async next(signal) {
       const calledOff = Promise.withResolvers<never>();
-      const onAbort = (): void => calledOff.reject(new Error("The call was called off"));
+      const onAbort = (): void => calledOff.reject(new Error("The call was called off", { cause: signal.reason }));
       signal.addEventListener("abort", onAbort, { once: true });
       try {
         for (let waiting = prefetched[0]; waiting !== undefined; waiting = prefetched[0]) {

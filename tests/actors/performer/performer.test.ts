@@ -60,26 +60,12 @@ test("no more attempts are taken than there is room for", async () => {
   expect(runner.submitted.map(({ tag }) => tag)).toEqual([attempt(1).tag, attempt(2).tag]);
 });
 
-test("nothing is taken while no record can be kept, which is logged once", async () => {
-  let hasRoom = false;
-  await using world = await setup({ changes: { hasRoom: () => hasRoom } });
-  const { queue, runner, clock, logger } = world;
-  queue.waiting.push(attempt(1));
-  await clock.advance(LEASE_MS);
-  expect(queue.waiting.length).toBe(1);
-  expect(logger.lines.filter(({ level }) => level === "warn").length).toBe(1);
-  hasRoom = true;
-  await clock.advance(1_000);
-  expect(runner.submitted.length).toBe(1);
-});
-
 test("what is brought when no record can be kept any more is left to others", async () => {
-  const rooms = [true];
-  await using world = await setup({ changes: { hasRoom: () => rooms.shift() ?? false } });
+  await using world = await setup({ changes: { hasRoom: () => queue.waiting.length > 0 } });
   const { queue, runner, clock } = world;
   queue.waiting.push(attempt(1));
   await clock.advance(LEASE_MS);
-  expect(rooms).toEqual([]);
+  expect(queue.waiting).toEqual([]);
   expect(runner.submitted).toEqual([]);
 });
 
@@ -134,6 +120,20 @@ test("nothing is taken without a lease", async () => {
   queue.waiting.push(attempt(1));
   await clock.advance(500);
   expect(runner.submitted.length).toBe(1);
+});
+
+test("nothing is taken while a disk is full, and what waits is when it has room again", async () => {
+  let isFull = true;
+  await using world = await setup({ changes: { hasRoom: () => !isFull } });
+  const { queue, runner, clock } = world;
+  queue.waiting.push(attempt(1));
+  await clock.advance(LEASE_MS);
+  expect(queue.waiting).toEqual([attempt(1)]);
+  // So that administrators see it.
+  expect(queue.renewals.at(-1)).toMatchObject({ isDraining: true });
+  isFull = false;
+  await clock.advance(LEASE_MS / 6);
+  expect(runner.submitted.map(({ tag }) => tag)).toEqual([attempt(1).tag]);
 });
 
 test("a cancellation ends the command, whether it is published or comes with a renewal", async () => {

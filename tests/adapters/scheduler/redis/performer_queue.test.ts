@@ -119,6 +119,17 @@ test("nothing is begun by a lease that is so new that a server which is killed c
   expect(await take()).toBeDefined();
 });
 
+test("who no longer wants to take a job is told that in his own words", async () => {
+  await using server = await startRedis();
+  await using t = await setup(server);
+  const abort = new AbortController();
+  const taken = t.performer.take(() => true, false, abort.signal);
+  const reason = new Error("I have gone home");
+  abort.abort(reason);
+  // Or it would be logged as a fault each time that a performer stops.
+  await expect(taken).rejects.toMatchObject({ cause: { cause: reason } });
+});
+
 test("what a daemon wants forgotten while the server is away goes when that is back", async () => {
   await using server = await startRedis();
   await using t = await setup(server);

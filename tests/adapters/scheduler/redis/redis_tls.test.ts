@@ -1,5 +1,6 @@
 import { expect, setDefaultTimeout, test } from "bun:test";
 import { readFileSync, writeFileSync } from "node:fs";
+import { networkInterfaces } from "node:os";
 import { join, resolve } from "node:path";
 import { SchedulerUnavailableError } from "../../../../src/core/errors.ts";
 import { freshTag, jobIn, pidsIn, signal, untilEnded } from "../../../conformance/scheduler_world.ts";
@@ -12,10 +13,13 @@ import { tempDir } from "../../../support/temp_dir.ts";
 
 setDefaultTimeout(180_000);
 
-/** The rule that the documentation gives to administrators. */
-const RULE = /^ {4}(user bartender .*)$/m.exec(
-  readFileSync(resolve(import.meta.dir, "../../../../docs/performers.md"), "utf8"),
-)?.[1];
+/** The rules that the documentation gives to administrators. */
+const RULES = readFileSync(resolve(import.meta.dir, "../../../../docs/performers.md"), "utf8").match(/^ {4}user .*$/gm);
+
+/** Of this machine, but not the one that it talks to itself with. */
+const ADDRESS = Object.values(networkInterfaces())
+  .flatMap((each) => each ?? [])
+  .find(({ family, internal }) => family === "IPv4" && !internal)?.address;
 
 const tlsOptions = (port: number, { serverCert, serverKey, ca }: ReturnType<typeof makeCertificates>) => [
   ...["--tls-port", String(port), "--tls-cert-file", serverCert, "--tls-key-file", serverKey],
@@ -26,11 +30,12 @@ test("with TLS, certificates and the access rule of the documentation, all goes 
   using dir = tempDir();
   const files = makeCertificates(dir.path);
   const aclFile = join(dir.path, "users.acl");
-  writeFileSync(aclFile, `user default on >admin ~* &* +@all\n${RULE?.replace("SECRET", "s3cret")}\n`);
+  const rules = (RULES ?? []).join("\n").replace("SECRET", "s3cret");
+  writeFileSync(aclFile, `${rules}\nuser admin on >admin ~* &* +@all\n`);
   const tlsPort = await lastingPort();
   await using redis = await startRedis({
     options: [...tlsOptions(tlsPort, files), "--aclfile", aclFile],
-    cliOptions: ["-a", "admin", "--no-auth-warning"],
+    cliOptions: ["--user", "admin", "--pass", "admin", "--no-auth-warning"],
   });
   const dsn = `rediss://bartender:s3cret@localhost:${tlsPort}/0`;
   const tls = { caFile: files.ca, certFile: files.clientCert, keyFile: files.clientKey, serverName: undefined };
@@ -68,6 +73,21 @@ test("a server that asks for a password where none is configured is told as such
   await eventually("the connection", () => scheduler.absence?.() === undefined);
 });
 
+test.skipIf(ADDRESS === undefined)("a server in protected mode is told as such", async () => {
+  using dir = tempDir();
+  const files = makeCertificates(dir.path);
+  const tlsPort = await lastingPort();
+  await using redis = await startRedis({
+    options: [...tlsOptions(tlsPort, files), "--tls-auth-clients", "no", "--bind", "127.0.0.1", ADDRESS ?? ""],
+  });
+  const tls = { caFile: files.ca, certFile: undefined, keyFile: undefined, serverName: "localhost" };
+  await using world = openRedisWorld(redis, { scheduler: { dsn: `rediss://${ADDRESS}:${tlsPort}`, tls } });
+  // When the server is quick to hang up, its words are lost, and the next try has to tell them.
+  await eventually("the reason", () =>
+    world.scheduler.absence?.()?.reason.includes("protected mode), as its user `default` needs no password"),
+  );
+});
+
 test("a server whose certificate nobody vouches for is not talked to, and the reason is told", async () => {
   using dir = tempDir();
   const files = makeCertificates(dir.path);
@@ -95,4 +115,16 @@ test("each reason for which a server cannot be reached is logged once: that of t
   const refusals = () => Number(/^count\n(\d+)/m.exec(server.cli("acl", "log"))?.[1]);
   await eventually("some refusals", () => refusals() > 4);
   expect(told()).toEqual([expect.stringContaining("Socket closed"), expect.stringContaining("WRONGPASS")]);
+});
+
+test("who asks before the first try has failed is told why it did, too", async () => {
+  using dir = tempDir();
+  const files = makeCertificates(dir.path);
+  const tlsPort = await lastingPort();
+  await using redis = await startRedis({
+    options: [...tlsOptions(tlsPort, files), "--tls-auth-clients", "no"],
+  });
+  await using world = openRedisWorld(redis, { scheduler: { dsn: `rediss://localhost:${tlsPort}` } });
+  const found = await world.scheduler.probe?.(signal);
+  expect(found).toEqual([{ isOk: false, text: expect.stringContaining("Redis cannot be reached: ") }]);
 });
