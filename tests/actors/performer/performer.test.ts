@@ -262,10 +262,8 @@ test("an end is told again and again until there is an answer", async () => {
   expect(queue.ends.length).toBe(1);
 });
 
-test("when drained it takes nothing, waits for what it has, and then gives its lease back", async () => {
-  await using world = await setup();
-  const { queue, runner, begin, clock, tell, logger } = world;
-  await begin(attempt(1));
+/** @returns tells whether that is done */
+function drain({ tell }: Pick<Awaited<ReturnType<typeof setup>>, "tell">): () => boolean {
   let isDrained = false;
   tell({
     type: "drain",
@@ -273,15 +271,23 @@ test("when drained it takes nothing, waits for what it has, and then gives its l
       isDrained = true;
     },
   });
+  return () => isDrained;
+}
+
+test("when drained it takes nothing, waits for what it has, and then gives its lease back", async () => {
+  await using world = await setup();
+  const { queue, runner, begin, clock, logger } = world;
+  await begin(attempt(1));
+  const isDrained = drain(world);
   await settle();
   expect(queue.renewals.at(-1)).toMatchObject({ held: 1, isDraining: true });
   expect(logger.lines.at(-1)?.fields).toMatchObject({ destination: "far", tags: [attempt(1).tag] });
   queue.waiting.push(attempt(2));
   await clock.advance(LEASE_MS);
-  expect(isDrained).toBe(false);
+  expect(isDrained()).toBe(false);
   runner.end(idOf(attempt(1)), GOOD);
   await clock.advance(LEASE_MS);
-  expect(isDrained).toBe(true);
+  expect(isDrained()).toBe(true);
   expect(queue.hasLeft()).toBe(true);
   const { length } = queue.renewals;
   await clock.advance(LEASE_MS);
@@ -291,55 +297,37 @@ test("when drained it takes nothing, waits for what it has, and then gives its l
 
 test("when drained it does not wait for a question for work that has no answer", async () => {
   await using world = await setup();
-  let isDrained = false;
-  world.tell({
-    type: "drain",
-    drained: () => {
-      isDrained = true;
-    },
-  });
+  const isDrained = drain(world);
   await settle();
-  expect(isDrained).toBe(true);
+  expect(isDrained()).toBe(true);
 });
 
 test("when drained before it knows what an earlier life has left it waits for that, too", async () => {
   const { promise: held, resolve: answer } = Promise.withResolvers<void>();
   await using world = await setup({ left: [attempt(1)], held });
-  const { queue, runner, tell } = world;
-  let isDrained = false;
-  tell({
-    type: "drain",
-    drained: () => {
-      isDrained = true;
-    },
-  });
+  const { queue, runner } = world;
+  const isDrained = drain(world);
   await settle();
-  expect(isDrained).toBe(false);
+  expect(isDrained()).toBe(false);
   answer();
   await settle();
   expect(queue.renewals).toEqual([{ held: 1, isDraining: true, isUnbroken: false }]);
   runner.end(idOf(attempt(1)), GOOD);
   await settle();
   expect(queue.ends.length).toBe(1);
-  expect(isDrained).toBe(true);
+  expect(isDrained()).toBe(true);
 });
 
 test("when drained before it knows that nothing is left it takes no lease, and asks no more when there is no answer", async () => {
   for (const fault of [undefined, new SchedulerUnavailableError("Redis is away")]) {
     const { promise: held, resolve: answer } = Promise.withResolvers<void>();
     await using world = await setup({ held });
-    const { queue, clock, tell } = world;
+    const { queue, clock } = world;
     queue.fault = fault;
-    let isDrained = false;
-    tell({
-      type: "drain",
-      drained: () => {
-        isDrained = true;
-      },
-    });
+    const isDrained = drain(world);
     answer();
     await settle();
-    expect(isDrained).toBe(true);
+    expect(isDrained()).toBe(true);
     queue.fault = undefined;
     await clock.advance(LEASE_MS);
     expect(queue.renewals).toEqual([]);
