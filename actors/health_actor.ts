@@ -9,6 +9,7 @@ import {
   roomForTries,
 } from "../src/core/destination_health.ts";
 import type { Clock } from "../src/ports/clock.ts";
+import type { Scheduler } from "../src/ports/scheduler.ts";
 import { CredentialGate } from "./credential_gate.ts";
 import type { NeededCredentials } from "./destination.ts";
 import type {
@@ -29,12 +30,14 @@ export interface HealthOptions {
   /** At least 0, below 1. */
   readonly random: () => number;
   readonly onHealth?: HealthListener | undefined;
+  /** Tells when the scheduler, which was away, can be reached again. */
+  readonly onReturn?: Scheduler["onReturn"];
 }
 
 /**
  * Knows how well the scheduler and the file system of one destination answer, and says who may try them: everybody
- * while they are healthy; one per step of the back-off while they are not, and then more and more; nobody while a
- * credential cannot be used.
+ * while they are healthy; one per step of the back-off while they are not, or as soon as the scheduler is known to be
+ * back, and then more and more; nobody while a credential cannot be used.
  */
 export function healthActor(options: HealthOptions): ActorFactory<HealthMessage> {
   return (ctx) => {
@@ -46,6 +49,9 @@ export function healthActor(options: HealthOptions): ActorFactory<HealthMessage>
     const unwatchIdle = (by: Applicant): void => {
       if (!parts.scheduler.knows(by) && !parts.file_system.knows(by)) ctx.unwatch(by);
     };
+    const unlisten = options.onReturn?.(() => {
+      ctx.self.send({ type: "probe_due", part: "scheduler" });
+    });
     return {
       receive(message) {
         switch (message.type) {
@@ -89,6 +95,7 @@ export function healthActor(options: HealthOptions): ActorFactory<HealthMessage>
             return assertNever(message);
         }
       },
+      onStop: () => unlisten?.(),
     };
   };
 }

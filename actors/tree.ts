@@ -84,7 +84,7 @@ export function destinationTree(
         id: "health",
         name: healthName(name),
         ...common,
-        factory: healthActor({ name, backoff, credentials, random, onHealth }),
+        factory: healthActor({ name, backoff, credentials, random, onHealth, onReturn: scheduler.onReturn }),
       }),
       actor({
         id: "slots",

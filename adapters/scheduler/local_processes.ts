@@ -40,7 +40,7 @@ export interface LocalProcessOptions {
 
 /** A scheduler that leaves open when a job may start and how many may run. */
 export interface LocalProcesses
-  extends Omit<Required<Scheduler>, "capacity" | "submit" | "probe" | "performers" | "readFrom" | "absence"> {
+  extends Pick<Required<Scheduler>, "find" | "statuses" | "cancel" | "forget" | "listen" | "close"> {
   /** {@link Scheduler.submit}, at once. */
   start: Scheduler["submit"];
 }

@@ -101,6 +101,8 @@ export interface Scheduler {
   ): Promise<FilePart | undefined>;
   /** Defined while it is known, without a question, that nobody answers. Left out where only a question can tell. */
   absence?(): Absence | undefined;
+  /** Calls `listener` whenever an {@link absence} is over, so that nobody waits any longer. @returns a function that ends it */
+  onReturn?(listener: () => void): () => void;
   /** For admins: tries what jobs will need, without running one. Does not throw; what fails is a finding. */
   probe?(signal: AbortSignal): Promise<readonly ProbeFinding[]>;
   /** For schedulers whose jobs are run by performers: those that are there at this moment. */

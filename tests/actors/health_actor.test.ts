@@ -12,11 +12,16 @@ type Asked = TryGranted | { readonly type: "wait"; readonly until: Promise<void>
 /** A destination's health, and actors that note when they may try. */
 async function world(names: readonly string[], mailboxSize = 10) {
   const granted: string[] = [];
+  const returned = new Set<() => void>();
+  const onReturn = (listener: () => void): (() => void) => {
+    returned.add(listener);
+    return () => returned.delete(listener);
+  };
   const backoff = { initialMs: 1_000, factor: 2, maxMs: 60_000, jitter: 0 };
   const base = await setup(
     named<HealthMessage>(
       "health",
-      healthActor({ name: "far", backoff, credentials: { scheduler: [], file_system: [] }, random: () => 0 }),
+      healthActor({ name: "far", backoff, credentials: { scheduler: [], file_system: [] }, random: () => 0, onReturn }),
     ),
     ...names.map((name) =>
       named<Asked>(
@@ -37,6 +42,7 @@ async function world(names: readonly string[], mailboxSize = 10) {
   return {
     ...base,
     granted,
+    returned,
     request(...by: readonly string[]) {
       for (const name of by) health.send({ type: "request_try", part, by: base.ref(name), isQuestion: false });
     },
@@ -61,6 +67,19 @@ describe("the try of a degraded destination", () => {
     t.end("one", UNUSED);
     await settle();
     expect(t.granted).toEqual(["one as probe", "two as probe"]);
+  });
+
+  test("is made at once when the scheduler is known to be back, however long the back-off is by then", async () => {
+    const t = await world(["one"]);
+    await t.degrade();
+    t.request("one");
+    await t.clock.advance(500);
+    expect(t.granted).toEqual([]);
+    for (const listener of t.returned) listener();
+    await settle();
+    expect(t.granted).toEqual(["one as probe"]);
+    await t.system.stop();
+    expect(t.returned.size).toBe(0);
   });
 
   test("passes on when the actor that makes it ends, and one that ended while it waited gets none", async () => {

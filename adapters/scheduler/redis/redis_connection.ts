@@ -33,6 +33,8 @@ export interface RedisConnection {
   noteFault(error: unknown): void;
   /** Defined while the server cannot be reached, as far as is known; undefined until the first try has failed. */
   absence(): Absence | undefined;
+  /** Calls `listener` whenever an absence is over. @returns a function that ends it */
+  onReturn(listener: () => void): () => void;
   /** Calls `listener` with what is published. What is published while the link is down is missed. */
   subscribe(channel: string, listener: (message: string) => void): void;
   /** Calls `listener` whenever something may have been missed: each time the subscriptions were made. */
@@ -81,6 +83,7 @@ export function redisConnection(options: RedisConnectionOptions): RedisConnectio
   let subscriber: RedisClient | undefined;
   const channels = new Map<string, (message: string) => void>();
   const subscribed = new Set<() => void>();
+  const returned = new Set<() => void>();
   let away: Absence | undefined;
   /** What was logged since the server was away. */
   const toldReasons = new Set<string>();
@@ -127,10 +130,13 @@ export function redisConnection(options: RedisConnectionOptions): RedisConnectio
     away = { sinceMs: away?.sinceMs ?? clock.nowMs(), reason };
   });
   client.on("ready", () => {
-    if (away !== undefined) logger.info("Redis answers again");
+    const wasAway = away !== undefined;
     away = undefined;
     toldReasons.clear();
     ready.resolve();
+    if (!wasAway) return;
+    logger.info("Redis answers again");
+    for (const listener of returned) listener();
   });
   connect(client);
 
@@ -189,6 +195,10 @@ export function redisConnection(options: RedisConnectionOptions): RedisConnectio
     },
     noteFault,
     absence: () => (client.isReady ? undefined : away),
+    onReturn(listener) {
+      returned.add(listener);
+      return () => returned.delete(listener);
+    },
     downAtMs: () => ({ byItselfMs, refusedMs }),
     async close() {
       if (isClosed) return;

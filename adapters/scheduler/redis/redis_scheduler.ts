@@ -203,6 +203,7 @@ export function redisScheduler(options: RedisSchedulerOptions): Scheduler {
     readFrom: (id, fileName, fromByte, maxBytes, signal) =>
       whileOpen(signal, (either) => logs.read(id, fileName, fromByte, maxBytes, either)),
     absence: () => connection.absence(),
+    onReturn: (listener) => connection.onReturn(listener),
     async probe(signal) {
       try {
         const present = await connection.ask(signal, (client) => client.hVals(keys.performers));
