@@ -21,7 +21,7 @@ export interface Story {
   readonly code: number;
   readonly wish: "wait" | "cancel" | "delete";
   /** When that is done; a wait is for the end in any case. `hung`: when the daemon does not get on with submissions. */
-  readonly when: "at once" | "hung" | "started" | "ended";
+  readonly when: "at once" | "hung" | "started" | "running" | "ended";
 }
 
 /** One of each kind, of two users, so that both have jobs that wait for a slot. */
@@ -36,8 +36,11 @@ export const STORIES: readonly Story[] = [
   { user: "bob", work: "short", code: 7, wish: "delete", when: "at once" },
 ];
 
-/** One that ends as soon as it is let, unless its end was promised before. */
-export const CANCEL_STORY: Story = { user: "alice", work: "gated", code: 0, wish: "cancel", when: "started" };
+/**
+ * One that ends as soon as it is let, unless its end was promised before. Cancelled when the daemon knows that it runs:
+ * before that the wish would be saved in another way.
+ */
+export const CANCEL_STORY: Story = { user: "alice", work: "gated", code: 0, wish: "cancel", when: "running" };
 
 /** Of both users more than there are slots, and none that ends before it is let. */
 export const GATED_STORIES: readonly Story[] = ["alice", "alice", "bob", "alice", "bob"].map((user) => ({
@@ -67,6 +70,7 @@ export async function live(
   accounts.push(account);
   if (story.when === "hung") await hangs(world, account, isHung);
   if (story.when === "started") await hasStarted(world, account);
+  if (story.when === "running") await follow(world, account, (state) => state === "running");
   if (story.when === "ended") await hasEnded(world, account);
   if (story.wish === "cancel") await cancel(world, account);
   if (story.wish === "delete") return await remove(world, account);
