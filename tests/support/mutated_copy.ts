@@ -5,7 +5,7 @@ import { type TempDir, tempDir } from "./temp_dir.ts";
 
 /** What a copy needs to run; what it does not change is linked. */
 const COPIED = ["actors", "adapters", "src", "tests/support"];
-const LINKED = ["node_modules", "package.json", "tsconfig.json", "bunfig.toml"];
+const LINKED = ["node_modules", "packaging", "package.json", "tsconfig.json", "bunfig.toml"];
 const PROJECT = join(import.meta.dir, "../..");
 
 /** A fault that somebody could make. */
