@@ -66,6 +66,8 @@ export function endProcesses(options: EndingOptions): Ending {
 
 async function untilNoneLives(options: EndingOptions, pause: (delayMs: number) => Promise<void>): Promise<LastSignal> {
   const { clock, table, groupId } = options;
+  const mayHaveMissedTerm = (entry: ProcessEntry): boolean =>
+    told.get(entry.pid)?.stackStart !== entry.stackStart || table.diesOfTerm(entry.pid);
   const graceUntilMs = clock.monotonicMs() + options.graceMs;
   const told = new Map<number, ProcessEntry>();
   let pauseMs = FIRST_PAUSE_MS;
@@ -90,10 +92,8 @@ async function untilNoneLives(options: EndingOptions, pause: (delayMs: number) =
     } else {
       // New ones, and those to which a shell gave birth just then: between fork(2) and execve(2) they handle the
       // signal as the shell does, which is not at all in a child.
-      for (const { pid } of left.filter(
-        (entry) => !isSame(told.get(entry.pid), entry) || table.diesOfTerm(entry.pid),
-      )) {
-        send(pid, "SIGTERM");
+      for (const entry of left.filter((each) => !isSame(told.get(each.pid), each) || mayHaveMissedTerm(each))) {
+        send(entry.pid, "SIGTERM");
       }
     }
     if (kills === STUCK_AFTER_KILLS) {

@@ -10,6 +10,8 @@ export interface ProcessEntry {
   readonly sessionId: number;
   /** Start in ticks since boot; together with the pid it names a process for good. */
   readonly startTicks: number;
+  /** Where its stack begins: at another place when it has become another program. 0 when that is not shown to us. */
+  readonly stackStart: number;
 }
 
 /** What else is known about the processes of attempts. */
@@ -131,7 +133,7 @@ function withDescendants(family: Set<ProcessEntry>, all: readonly ProcessEntry[]
 
 function groupTable(): ProcessTable {
   const entryOf = (pid: number, target: number): ProcessEntry | undefined =>
-    isThere(target) ? { pid, parentId: 0, groupId: pid, sessionId: pid, startTicks: 0 } : undefined;
+    isThere(target) ? { pid, parentId: 0, groupId: pid, sessionId: pid, startTicks: 0, stackStart: 0 } : undefined;
   return {
     bootId: "unknown",
     read: (pid) => entryOf(pid, pid),
@@ -157,7 +159,10 @@ function parseStat(pid: number, stat: string): ProcessEntry | undefined {
   const isDead = fields[0] === "X" || (fields[0] === "Z" && number(17) <= 1);
   return isDead
     ? undefined
-    : { pid, parentId: number(1), groupId: number(2), sessionId: number(3), startTicks: number(19) };
+    : {
+        ...{ pid, parentId: number(1), groupId: number(2), sessionId: number(3) },
+        ...{ startTicks: number(19), stackStart: number(25) },
+      };
 }
 
 /** Processes vanish while being looked at, and those of other accounts do not show their environment. */

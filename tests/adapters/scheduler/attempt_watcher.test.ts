@@ -26,7 +26,7 @@ function setup(timeoutS?: number) {
       if (world.failing === name) throw new Error(`EMFILE: too many open files, ${name}`);
       return answer(world.isAlive);
     };
-  const script = { pid: PID, parentId: 1, groupId: PID, sessionId: PID, startTicks: 7 };
+  const script = { pid: PID, parentId: 1, groupId: PID, sessionId: PID, startTicks: 7, stackStart: 0 };
   const files = attemptFiles(join(dir.path, "attempts"));
   const watcher = attemptWatcher({
     files,

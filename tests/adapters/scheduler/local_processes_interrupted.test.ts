@@ -311,6 +311,11 @@ test.each([
     "missed SIGTERM, as a shell's child between fork and exec does",
     "trap 'trap - TERM; m=1' TERM; echo $$ >>pids; until [ $m ]; do sleep 0.02; done; exec sleep 300",
   ],
+  [
+    "missed SIGTERM and has become a program that handles it",
+    `trap m=1 TERM; echo $$ >>pids; until [ $m ]; do sleep 0.02; done
+      exec sh -c 'trap "exit 0" TERM; while :; do sleep 0.02; done'`,
+  ],
 ])("cancel() does not need the grace time for a command that %s", async (_, command) => {
   await using world = openLocalWorld((options) => memoryScheduler({ ...options, slots: 2 }), { killGraceMs: 60_000 });
   const directory = await world.makeDirectory();

@@ -37,7 +37,7 @@ function fakeProc(stats: Readonly<Record<number, string>>) {
 
 /** The fields of proc_pid_stat(5) from the third on. */
 function fields(state: string, threads: number): string {
-  return `${state} 11 12 13 0 -1 4194304 0 0 0 0 0 0 0 0 20 0 ${threads} 0 4711 0 0`;
+  return `${state} 11 12 13 0 -1 4194304 0 0 0 0 0 0 0 0 20 0 ${threads} 0 4711 0 0 0 1 2 140720`;
 }
 
 test("a process is read with parent, group, session and start, whatever its name is", async () => {
@@ -63,7 +63,10 @@ test("a zombie is dead", async () => {
 test("a process whose first thread has ended lives as long as another thread does", () => {
   using proc = fakeProc({ 5: `5 (a) ${fields("Z", 2)}`, 6: `6 (a) ${fields("Z", 1)}`, 7: `7 (a) ${fields("X", 2)}` });
   const table = processTable(proc.root);
-  expect(table.read(5)).toEqual({ pid: 5, parentId: 11, groupId: 12, sessionId: 13, startTicks: 4711 });
+  expect(table.read(5)).toEqual({
+    ...{ pid: 5, parentId: 11, groupId: 12, sessionId: 13 },
+    ...{ startTicks: 4711, stackStart: 140_720 },
+  });
   expect(table.read(6)).toBeUndefined();
   expect(table.read(7)).toBeUndefined();
   expect(table.read(8)).toBeUndefined();
@@ -115,7 +118,7 @@ test("a start after the clock of a container counts as now", () => {
   using proc = fakeProc({});
   writeFileSync(join(proc.root, "uptime"), "10.00 5.00\n");
   const table = processTable(proc.root);
-  const entry = { pid: 5, parentId: 1, groupId: 5, sessionId: 5, startTicks: 600 };
+  const entry = { pid: 5, parentId: 1, groupId: 5, sessionId: 5, startTicks: 600, stackStart: 0 };
   expect(table.ageMs(entry)).toBe(4000);
   expect(table.ageMs({ ...entry, startTicks: 99_999 })).toBe(0);
 });
