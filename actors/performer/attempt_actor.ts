@@ -19,6 +19,7 @@ const START_NEWS_MS = 20;
 const CANCELLED_DELIVERY_MS = 30_000;
 
 const TOO_LATE = "The command was not started, as the performer had heard nothing of Redis for too long";
+const CALLED_OFF = "It was ended before its command was started";
 
 /** So often a fault is told to administrators, when it goes on and on. */
 const FAULTS_PER_WARNING = 20;
@@ -85,9 +86,10 @@ export function attemptActor(
     const start = (directory: string): void => {
       ctx.run(
         async (signal) => {
+          const hindrance = ending !== undefined ? CALLED_OFF : world.mayStart(tag) ? undefined : TOO_LATE;
           // What is there already is not started by that.
-          if (!world.mayStart(tag) && (await runner.find(tag, signal)) === undefined) {
-            throw new SchedulerUnavailableError(TOO_LATE);
+          if (hindrance !== undefined && (await runner.find(tag, signal)) === undefined) {
+            throw new SchedulerUnavailableError(hindrance);
           }
           const started = await runner.submit({ ...own.job, directory }, tag, signal);
           const status = (await runner.statuses([started], signal)).get(started);

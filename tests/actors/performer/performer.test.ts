@@ -334,7 +334,7 @@ test("when drained before it knows that nothing is left it takes no lease, and a
   }
 });
 
-test("when all is ended, so is what was on its way", async () => {
+test("when all is ended, what was on its way is not started", async () => {
   const { promise: held, resolve: answer } = Promise.withResolvers<void>();
   await using world = await setup();
   const { queue, runner, clock, tell } = world;
@@ -344,9 +344,7 @@ test("when all is ended, so is what was on its way", async () => {
   tell({ type: "end_all", reason: "The performer was stopped" });
   answer();
   await settle();
-  expect(runner.calls.cancel).toBeGreaterThan(0);
-  runner.end(idOf(attempt(1)), { isOk: false, returnCode: -15, reason: null });
-  await settle();
+  expect(runner.submitted).toEqual([]);
   expect(queue.ends[0]?.[1]).toMatchObject({ isInterrupted: true, outcome: { reason: "The performer was stopped" } });
 });
 
@@ -363,9 +361,29 @@ test("a command is not started while the lease is over, and not at all when it i
   mayStart = true;
   await clock.advance(LEASE_MS / 6);
   expect(runner.submitted.map(({ tag }) => tag)).toEqual([attempt(3).tag]);
-  const reason = "The command was not started, as the performer had heard nothing of Redis for too long";
-  expect(queue.ends).toEqual([[attempt(2).tag, { type: "ended", outcome: { isOk: false, returnCode: null, reason } }]]);
+  expect(queue.ends).toEqual([[attempt(2).tag, ENDED_BEFORE_START]]);
 });
+
+test("the renewal that would let commands start does not start those which it says are lost or cancelled", async () => {
+  let [isRenewed, mayStart] = [false, false];
+  const mayLiveFor = (): void => {
+    mayStart = isRenewed;
+  };
+  await using world = await setup({ changes: { capacity: 3, mayStart: () => mayStart, mayLiveFor } });
+  const { queue, runner, clock } = world;
+  queue.waiting.push(attempt(1), attempt(2), attempt(3));
+  await clock.advance(LEASE_MS / 3);
+  isRenewed = true;
+  queue.answer = { cancelled: [attempt(2).tag], lost: [attempt(1).tag], unclaimed: [] };
+  await clock.advance(LEASE_MS / 3);
+  expect(runner.submitted.map(({ tag }) => tag)).toEqual([attempt(3).tag]);
+  expect(queue.ends).toEqual([[attempt(2).tag, ENDED_BEFORE_START]]);
+});
+
+const ENDED_BEFORE_START = {
+  type: "ended",
+  outcome: { isOk: false, returnCode: null, reason: "It was ended before its command was started" },
+} as const;
 
 test("what was ended through no fault of its own is known as such to the next life, also when the server has forgotten it", async () => {
   const ended = new Set<string>();
