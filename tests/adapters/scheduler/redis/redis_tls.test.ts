@@ -26,6 +26,23 @@ const tlsOptions = (port: number, { serverCert, serverKey, ca }: ReturnType<type
   ...["--tls-ca-cert-file", ca],
 ];
 
+/** With TLS, and asking nobody for a certificate. */
+async function openServer(...options: readonly string[]) {
+  const dir = tempDir();
+  const files = makeCertificates(dir.path);
+  const tlsPort = await lastingPort();
+  const redis = await startRedis({
+    options: [...tlsOptions(tlsPort, files), "--tls-auth-clients", "no", ...options],
+  });
+  return {
+    ...{ redis, tlsPort, ca: files.ca },
+    async [Symbol.asyncDispose]() {
+      await redis[Symbol.asyncDispose]();
+      dir[Symbol.dispose]();
+    },
+  };
+}
+
 test("with TLS, certificates and the access rule of the documentation, all goes as without", async () => {
   using dir = tempDir();
   const files = makeCertificates(dir.path);
@@ -79,14 +96,10 @@ test("a server that asks for a password where none is configured is told as such
 });
 
 test.skipIf(ADDRESS === undefined)("a server in protected mode is told as such", async () => {
-  using dir = tempDir();
-  const files = makeCertificates(dir.path);
-  const tlsPort = await lastingPort();
-  await using redis = await startRedis({
-    options: [...tlsOptions(tlsPort, files), "--tls-auth-clients", "no", "--bind", "127.0.0.1", ADDRESS ?? ""],
-  });
-  const tls = { caFile: files.ca, certFile: undefined, keyFile: undefined, serverName: "localhost" };
-  await using world = openRedisWorld(redis, { scheduler: { dsn: `rediss://${ADDRESS}:${tlsPort}`, tls } });
+  await using server = await openServer("--bind", "127.0.0.1", ADDRESS ?? "");
+  const tls = { caFile: server.ca, certFile: undefined, keyFile: undefined, serverName: "localhost" };
+  const dsn = `rediss://${ADDRESS}:${server.tlsPort}`;
+  await using world = openRedisWorld(server.redis, { scheduler: { dsn, tls } });
   // When the server is quick to hang up, its words are lost, and the next try has to tell them.
   await eventually("the reason", () =>
     world.scheduler.absence?.()?.reason.includes("protected mode), as its user `default` needs no password"),
@@ -94,13 +107,8 @@ test.skipIf(ADDRESS === undefined)("a server in protected mode is told as such",
 });
 
 test("a server whose certificate nobody vouches for is not talked to, and the reason is told", async () => {
-  using dir = tempDir();
-  const files = makeCertificates(dir.path);
-  const tlsPort = await lastingPort();
-  await using redis = await startRedis({
-    options: [...tlsOptions(tlsPort, files), "--tls-auth-clients", "no"],
-  });
-  await using world = openRedisWorld(redis, { scheduler: { dsn: `rediss://localhost:${tlsPort}` } });
+  await using server = await openServer();
+  await using world = openRedisWorld(server.redis, { scheduler: { dsn: `rediss://localhost:${server.tlsPort}` } });
   await eventually("the fault", () => world.logger.lines.some(({ message }) => message.includes("cannot be reached")));
   const submitted = world.scheduler.submit(jobIn(await world.makeDirectory(), "true"), freshTag(), signal);
   await expect(submitted).rejects.toBeInstanceOf(SchedulerUnavailableError);
@@ -123,13 +131,8 @@ test("each reason for which a server cannot be reached is logged once: that of t
 });
 
 test("who asks before the first try has failed is told why it did, too", async () => {
-  using dir = tempDir();
-  const files = makeCertificates(dir.path);
-  const tlsPort = await lastingPort();
-  await using redis = await startRedis({
-    options: [...tlsOptions(tlsPort, files), "--tls-auth-clients", "no"],
-  });
-  await using world = openRedisWorld(redis, { scheduler: { dsn: `rediss://localhost:${tlsPort}` } });
+  await using server = await openServer();
+  await using world = openRedisWorld(server.redis, { scheduler: { dsn: `rediss://localhost:${server.tlsPort}` } });
   const found = await world.scheduler.probe?.(signal);
   expect(found).toEqual([{ isOk: false, text: expect.stringContaining("Redis cannot be reached: ") }]);
 });
