@@ -81,7 +81,7 @@ export function createAdminService(options: AdminServiceOptions): AdminService {
   };
 
   /** The performers that may have a job, and the one that has it. */
-  const workersOf = async (job: Job) => {
+  const performersOf = async (job: Job) => {
     const name = holdsRunSlot(job.progress) ? placementOf(job.progress)?.destination : undefined;
     const destination = name === undefined ? undefined : world.destinations.get(name);
     const performers = destination === undefined ? null : await presentPerformers(destination, clock);
@@ -111,7 +111,7 @@ export function createAdminService(options: AdminServiceOptions): AdminService {
         tag: job.attempt === 0 ? null : tagOf(world, job, job.attempt),
         directory: local,
         remoteDirectory: fileSystem?.isStaged === true ? fileSystem.locate(id, local) : null,
-        performer: (await workersOf(job)).performer,
+        performer: (await performersOf(job)).performer,
         actor: node === undefined ? null : toTreeView(node),
       };
     },
@@ -122,7 +122,7 @@ export function createAdminService(options: AdminServiceOptions): AdminService {
       const name = placementOf(job.progress)?.destination;
       const isDestinationMissing = name !== undefined && !world.destinations.has(name);
       const status = name === undefined || isDestinationMissing ? null : await destinationStatus(options, { name }, []);
-      const { performers, performer } = await workersOf(job);
+      const { performers, performer } = await performersOf(job);
       const text = explain(job, {
         nowMs: clock.nowMs(),
         reason: view.reason,
